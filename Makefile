@@ -1,0 +1,34 @@
+# PGXS build of rag_events. Everything is found by wildcard: a new source file,
+# script, regression test, isolation spec or TAP test needs no line here.
+
+MODULE_big = rag_events
+EXTENSION = rag_events
+EXTVERSION = $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" rag_events.control)
+
+# The control file's default_version is the single source of the version.
+PG_CPPFLAGS = -DRAG_EVENTS_VERSION='"$(EXTVERSION)"'
+
+OBJS = $(patsubst %.c,%.o,$(wildcard src/*.c))
+DATA = $(wildcard sql/rag_events--*.sql)
+
+# pg_regress: inputs in test/sql, expected output in expected/.
+REGRESS = $(patsubst test/sql/%.sql,%,$(sort $(wildcard test/sql/*.sql)))
+REGRESS_OPTS = --inputdir=test --load-extension=plpgsql
+
+# The isolation tester finds expected/ only below its output directory.
+ISOLATION = $(patsubst test/specs/%.spec,%,$(sort $(wildcard test/specs/iso_*.spec)))
+ISOLATION_OPTS = --inputdir=test --outputdir=.
+
+# TAP tests start servers of their own and need Perl's IPC::Run, so they are a
+# target of their own (prove_installcheck) and not a part of installcheck.
+PROVE_TESTS = test/t/*.pl
+
+EXTRA_CLEAN = results output_iso tmp_check log regression.diffs regression.out
+
+PG_CONFIG ?= pg_config
+PGXS := $(shell $(PG_CONFIG) --pgxs)
+include $(PGXS)
+
+.PHONY: prove_installcheck
+prove_installcheck:
+	$(prove_installcheck)

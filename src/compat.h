@@ -1,0 +1,46 @@
+/*
+ * compat.h
+ *		Differences between the supported PostgreSQL majors (15 to 19), and
+ *		nothing else. No other file of the extension tests PG_VERSION_NUM.
+ */
+#ifndef RAG_COMPAT_H
+#define RAG_COMPAT_H
+
+#include "postgres.h"
+
+#include "fmgr.h"
+
+#if PG_VERSION_NUM < 150000
+#error "rag_events needs PostgreSQL 15 or later"
+#endif
+
+/* 16 moved the varlena macros out of postgres.h. */
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+
+/* 16 replaced the pg_*_aclcheck() family by object_aclcheck(). */
+#include "utils/acl.h"
+#if PG_VERSION_NUM >= 160000
+#include "catalog/pg_namespace.h"
+#define rag_namespace_aclcheck(nspoid, roleid, mode) \
+	object_aclcheck(NamespaceRelationId, (nspoid), (roleid), (mode))
+#else
+#define rag_namespace_aclcheck(nspoid, roleid, mode) \
+	pg_namespace_aclcheck((nspoid), (roleid), (mode))
+#endif
+
+/* 18 replaced pg_attribute_noreturn() by pg_noreturn, which comes first. */
+#if PG_VERSION_NUM < 180000
+#define pg_noreturn pg_attribute_noreturn()
+#endif
+
+/* 18 lets a library tell its name and version (pg_get_loaded_modules()). */
+#if PG_VERSION_NUM >= 180000
+#define RAG_MODULE_MAGIC(libname, libversion) \
+	PG_MODULE_MAGIC_EXT(.name = (libname), .version = (libversion))
+#else
+#define RAG_MODULE_MAGIC(libname, libversion) PG_MODULE_MAGIC
+#endif
+
+#endif							/* RAG_COMPAT_H */

@@ -1,0 +1,70 @@
+/*
+ * error.c
+ *		What the errors of several functions share.
+ */
+#include "compat.h"
+
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/rls.h"
+
+#include "error.h"
+
+int
+rag_errtable(Oid nspoid, const char *table, const char *column,
+			 const char *constraint)
+{
+	err_generic_string(PG_DIAG_SCHEMA_NAME, get_namespace_name(nspoid));
+	err_generic_string(PG_DIAG_TABLE_NAME, table);
+	if (column)
+		err_generic_string(PG_DIAG_COLUMN_NAME, column);
+	if (constraint)
+		err_generic_string(PG_DIAG_CONSTRAINT_NAME, constraint);
+	return 0;					/* return value does not matter */
+}
+
+void
+rag_error_null(Oid nspoid, const char *table, const char *column)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+			 errmsg("%s must not be null", column),
+			 rag_errtable(nspoid, table, column, NULL)));
+}
+
+bool
+rag_may_show_keys(Oid nspoid, const char *table)
+{
+	Oid			relid = get_relname_relid(table, nspoid);
+
+	return OidIsValid(relid) &&
+		check_enable_rls(relid, InvalidOid, true) != RLS_ENABLED;
+}
+
+void
+rag_error_no_session(Oid nspoid, const pg_uuid_t *session_id)
+{
+	char	   *id = DatumGetCString(DirectFunctionCall1(uuid_out,
+														 UUIDPGetDatum(session_id)));
+
+	ereport(ERROR,
+			(errcode(ERRCODE_FOREIGN_KEY_VIOLATION),
+			 errmsg("session does not exist"),
+			 rag_may_show_keys(nspoid, "sessions") ?
+			 errdetail("Key (session_id)=(%s) is not present in table \"sessions\".", id) :
+			 errdetail("Key is not present in table \"sessions\"."),
+			 errhint("Create the session first with rag_create_session(). "
+					 "Where user_id is given, the session must be that user's."),
+			 rag_errtable(nspoid, "messages", "session_id",
+						  "messages_session_id_fkey")));
+}
+
+void
+rag_error_discarded(Oid nspoid, const char *table)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
+			 errmsg("nothing was stored in table \"%s\"", table),
+			 errdetail("A trigger or a rule on the table discarded the row."),
+			 rag_errtable(nspoid, table, NULL, NULL)));
+}

@@ -1,0 +1,44 @@
+/*
+ * error.h
+ *		What the errors of several functions share.
+ */
+#ifndef RAG_ERROR_H
+#define RAG_ERROR_H
+
+#include "compat.h"
+
+#include "utils/uuid.h"
+
+/*
+ * For use within ereport(): sets the schema and table fields of the error, and
+ * the column and constraint fields unless NULL.
+ */
+extern int	rag_errtable(Oid nspoid, const char *table, const char *column,
+						 const char *constraint);
+
+/*
+ * Raises 22004: the argument for a column that must have a value is NULL.
+ */
+pg_noreturn extern void rag_error_null(Oid nspoid, const char *table,
+										const char *column);
+
+/*
+ * Raises 23503: the session does not exist, or is not the given user's. Both
+ * give the same error, so that nobody learns of another user's sessions.
+ */
+pg_noreturn extern void rag_error_no_session(Oid nspoid,
+											  const pg_uuid_t *session_id);
+
+/*
+ * Raises 27000: a trigger or a rule of the user discarded the row, so that
+ * there is nothing of which the id could be returned.
+ */
+pg_noreturn extern void rag_error_discarded(Oid nspoid, const char *table);
+
+/*
+ * May an error repeat key values of the table? Not when row security applies
+ * to the caller: he could learn of rows that he may not see.
+ */
+extern bool rag_may_show_keys(Oid nspoid, const char *table);
+
+#endif							/* RAG_ERROR_H */

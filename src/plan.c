@@ -1,0 +1,135 @@
+/*
+ * plan.c
+ *		Kept plans: the one door to SPI.
+ *
+ *		As in ri_triggers.c, each use checks that the kept plan still holds. The
+ *		plan cache itself takes care of changes of role (row security) and of
+ *		search_path; the statements are qualified throughout and do not depend
+ *		on the latter.
+ */
+#include "compat.h"
+
+#include "executor/spi.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/hsearch.h"
+#include "utils/lsyscache.h"
+#include "utils/plancache.h"
+#include "utils/resowner.h"
+
+#include "plan.h"
+
+typedef struct PlanKey
+{
+	const RagStatement *statement;
+	Oid			nspoid;
+} PlanKey;
+
+typedef struct PlanEntry
+{
+	PlanKey		key;			/* must be first */
+	SPIPlanPtr	plan;			/* NULL, or a plan that SPI keeps */
+} PlanEntry;
+
+static HTAB *plans = NULL;
+
+static PlanEntry *
+plan_entry(const RagStatement *statement, Oid nspoid)
+{
+	PlanKey		key;
+	PlanEntry  *entry;
+	bool		found;
+
+	if (plans == NULL)
+	{
+		HASHCTL		ctl = {.keysize = sizeof(PlanKey),
+						   .entrysize = sizeof(PlanEntry)};
+
+		plans = hash_create("rag_events plans", 16, &ctl,
+							HASH_ELEM | HASH_BLOBS);
+	}
+
+	memset(&key, 0, sizeof(key));	/* the padding is hashed too */
+	key.statement = statement;
+	key.nspoid = nspoid;
+	entry = hash_search(plans, &key, HASH_ENTER, &found);
+	if (!found)
+		entry->plan = NULL;
+	return entry;
+}
+
+/*
+ * Each statement finds its rows by an index, and one generic plan serves for
+ * all parameters. That plan is made here at once, with sequential scans
+ * discouraged: in a small table the planner would choose one, and a backend
+ * that fills the table would keep it until the next ANALYZE.
+ */
+static void
+make_generic_plan(SPIPlanPtr plan)
+{
+	int			nestlevel = NewGUCNestLevel();
+	CachedPlan *cplan;
+
+	(void) set_config_option("enable_seqscan", "off", PGC_USERSET,
+							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	cplan = SPI_plan_get_cached_plan(plan);
+	if (cplan)
+		ReleaseCachedPlan(cplan, CurrentResourceOwner);
+	AtEOXact_GUC(false, nestlevel);
+}
+
+static SPIPlanPtr
+prepare(const RagStatement *statement, Oid nspoid)
+{
+	const char *nspname = get_namespace_name(nspoid);
+	char	   *sql = psprintf(statement->sql, quote_identifier(nspname));
+	SPIPlanPtr	plan = SPI_prepare_cursor(sql, statement->nargs,
+										  unconstify(Oid *, &statement->argtypes[0]),
+										  CURSOR_OPT_GENERIC_PLAN);
+
+	if (plan == NULL)
+		elog(ERROR, "could not prepare \"%s\": %s", sql,
+			 SPI_result_code_string(SPI_result));
+	SPI_keepplan(plan);
+	return plan;
+}
+
+static SPIPlanPtr
+valid_plan(const RagStatement *statement, Oid nspoid)
+{
+	PlanEntry  *entry = plan_entry(statement, nspoid);
+
+	if (entry->plan && !SPI_plan_is_valid(entry->plan))
+	{
+		SPIPlanPtr	stale = entry->plan;
+
+		entry->plan = NULL;
+		SPI_freeplan(stale);
+	}
+	if (entry->plan == NULL)
+	{
+		entry->plan = prepare(statement, nspoid);
+		make_generic_plan(entry->plan);
+	}
+	return entry->plan;
+}
+
+uint64
+rag_execute(const RagStatement *statement, Oid nspoid,
+			const Datum *values, const char *nulls)
+{
+	int			rc = SPI_execute_plan(valid_plan(statement, nspoid),
+									  unconstify(Datum *, values), nulls,
+									  false, 0);
+
+	if (rc < 0)
+		elog(ERROR, "could not execute \"%s\": %s", statement->sql,
+			 SPI_result_code_string(rc));
+	return SPI_processed;
+}
+
+Oid
+rag_namespace(FunctionCallInfo fcinfo)
+{
+	return get_func_namespace(fcinfo->flinfo->fn_oid);
+}

@@ -1,0 +1,38 @@
+/*
+ * plan.h
+ *		Kept plans: the one door to SPI.
+ *
+ *		A statement is prepared once per backend and schema, and then kept. It is
+ *		prepared anew when it no longer holds: after DDL, after DISCARD ALL, or
+ *		when the extension was dropped and created again elsewhere.
+ */
+#ifndef RAG_PLAN_H
+#define RAG_PLAN_H
+
+#include "compat.h"
+
+#define RAG_MAX_ARGS	8
+
+/*
+ * A statement as the modules write it, as a static constant. In sql, every %1$s
+ * stands for the quoted name of the extension's schema.
+ */
+typedef struct RagStatement
+{
+	const char *sql;
+	int			nargs;
+	Oid			argtypes[RAG_MAX_ARGS];
+} RagStatement;
+
+/*
+ * Runs the statement with the caller's rights and returns the number of rows
+ * processed; rows of a SELECT are in SPI_tuptable. nulls is as for
+ * SPI_execute_plan(). The caller is connected to SPI.
+ */
+extern uint64 rag_execute(const RagStatement *statement, Oid nspoid,
+						  const Datum *values, const char *nulls);
+
+/* The schema of the extension: the one of the SQL function that was called. */
+extern Oid	rag_namespace(FunctionCallInfo fcinfo);
+
+#endif							/* RAG_PLAN_H */

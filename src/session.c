@@ -1,0 +1,181 @@
+/*
+ * session.c
+ *		Sessions: creating them, and touching them when a message is written.
+ */
+#include "compat.h"
+
+#include "catalog/pg_collation_d.h"
+#include "catalog/pg_type_d.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+
+#include "error.h"
+#include "plan.h"
+#include "session.h"
+#include "uuidv7.h"
+
+static const RagStatement touch = {
+	"UPDATE %1$s.sessions SET updated_at = CURRENT_TIMESTAMP"
+	" WHERE id OPERATOR(pg_catalog.=) $1",
+	1, {UUIDOID}
+};
+
+static const RagStatement touch_owned = {
+	"UPDATE %1$s.sessions SET updated_at = CURRENT_TIMESTAMP"
+	" WHERE id OPERATOR(pg_catalog.=) $1"
+	" AND user_id::pg_catalog.text OPERATOR(pg_catalog.=) $2",
+	2, {UUIDOID, TEXTOID}
+};
+
+static const RagStatement lock = {
+	"SELECT FROM %1$s.sessions WHERE id OPERATOR(pg_catalog.=) $1"
+	" FOR NO KEY UPDATE",
+	1, {UUIDOID}
+};
+
+static const RagStatement lock_owned = {
+	"SELECT FROM %1$s.sessions WHERE id OPERATOR(pg_catalog.=) $1"
+	" AND user_id::pg_catalog.text OPERATOR(pg_catalog.=) $2"
+	" FOR NO KEY UPDATE",
+	2, {UUIDOID, TEXTOID}
+};
+
+static const RagStatement insert = {
+	"INSERT INTO %1$s.sessions (id, user_id, metadata) VALUES ($1, $2, $3)",
+	3, {UUIDOID, TEXTOID, JSONBOID}
+};
+
+static const RagStatement insert_if_missing = {
+	"INSERT INTO %1$s.sessions (id, user_id, metadata) VALUES ($1, $2, $3)"
+	" ON CONFLICT (id) DO NOTHING",
+	3, {UUIDOID, TEXTOID, JSONBOID}
+};
+
+static const RagStatement owner = {
+	"SELECT user_id::pg_catalog.text FROM %1$s.sessions"
+	" WHERE id OPERATOR(pg_catalog.=) $1",
+	1, {UUIDOID}
+};
+
+void
+rag_touch_session(Oid nspoid, const pg_uuid_t *session_id, const text *user_id)
+{
+	Datum		values[] = {UUIDPGetDatum(session_id), PointerGetDatum(user_id)};
+
+	if (rag_execute(user_id ? &touch_owned : &touch, nspoid, values, NULL) > 0)
+		return;
+
+	/*
+	 * No row was updated, but that is not proof that there is no session: a
+	 * trigger of the user may have suppressed the update. Then take the lock
+	 * that the update would have taken.
+	 */
+	if (rag_execute(user_id ? &lock_owned : &lock, nspoid, values, NULL) == 0)
+		rag_error_no_session(nspoid, session_id);
+}
+
+/* The same error, to the letter, as the primary key's. */
+pg_noreturn static void
+error_session_exists(Oid nspoid, const pg_uuid_t *session_id)
+{
+	char	   *id = DatumGetCString(DirectFunctionCall1(uuid_out,
+														 UUIDPGetDatum(session_id)));
+
+	ereport(ERROR,
+			(errcode(ERRCODE_UNIQUE_VIOLATION),
+			 errmsg("duplicate key value violates unique constraint \"%s\"",
+					"sessions_pkey"),
+			 rag_may_show_keys(nspoid, "sessions") ?
+			 errdetail("Key (id)=(%s) already exists.", id) : 0,
+			 rag_errtable(nspoid, "sessions", NULL, "sessions_pkey")));
+}
+
+/*
+ * Returns false if there is no such session (or row security hides it). Raises
+ * 23505 if it is not user_id's, where NULL is a session of nobody.
+ */
+static bool
+find_session_of(Oid nspoid, const pg_uuid_t *session_id, const text *user_id)
+{
+	Datum		values[] = {UUIDPGetDatum(session_id)};
+	Datum		found;
+	bool		isnull;
+	bool		same;
+
+	if (rag_execute(&owner, nspoid, values, NULL) == 0)
+		return false;
+	found = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1,
+						  &isnull);
+	if (isnull || user_id == NULL)
+		same = isnull && user_id == NULL;
+	else
+		same = DatumGetBool(DirectFunctionCall2Coll(texteq, C_COLLATION_OID,
+													found,
+													PointerGetDatum(user_id)));
+	if (!same)
+		error_session_exists(nspoid, session_id);
+	return true;
+}
+
+/* How often to go on when the session vanishes between two looks at it. */
+#define CREATE_ATTEMPTS 3
+
+static void
+create_if_missing(Oid nspoid, const pg_uuid_t *session_id,
+				  const text *user_id, const Datum *values, const char *nulls)
+{
+	for (int i = 0; i < CREATE_ATTEMPTS; i++)
+	{
+		if (rag_execute(&insert_if_missing, nspoid, values, nulls) > 0 ||
+			find_session_of(nspoid, session_id, user_id))
+			return;
+	}
+
+	/* It is neither written nor seen: row security hides it, or a trigger. */
+	if (rag_may_show_keys(nspoid, "sessions"))
+		rag_error_discarded(nspoid, "sessions");
+	error_session_exists(nspoid, session_id);
+}
+
+/*
+ * rag_create_session(user_id text DEFAULT NULL, metadata jsonb DEFAULT NULL,
+ *					  session_id uuid DEFAULT NULL,
+ *					  if_not_exists boolean DEFAULT false) returns uuid
+ *
+ * Creates a session and returns its id: session_id, or without one a new
+ * time-ordered UUID. With if_not_exists, a session that is there and has the
+ * same user_id is returned as it is.
+ *
+ * Errors: 23505 the session id exists (with if_not_exists: and is another
+ * user's); 25006 read-only transaction or standby; 27000 a trigger or rule
+ * discarded the session.
+ */
+PG_FUNCTION_INFO_V1(rag_create_session);
+Datum
+rag_create_session(PG_FUNCTION_ARGS)
+{
+	Oid			nspoid = rag_namespace(fcinfo);
+	const text *user_id = PG_ARGISNULL(0) ? NULL : PG_GETARG_TEXT_PP(0);
+	bool		if_not_exists = !PG_ARGISNULL(3) && PG_GETARG_BOOL(3);
+	pg_uuid_t  *session_id = palloc(sizeof(pg_uuid_t));
+	Datum		values[] = {UUIDPGetDatum(session_id),
+		PointerGetDatum(user_id), PG_GETARG_DATUM(1)};
+	const char	nulls[] = {' ', user_id ? ' ' : 'n',
+		PG_ARGISNULL(1) ? 'n' : ' '};
+
+	PreventCommandIfReadOnly("rag_create_session()");
+	if (PG_ARGISNULL(2))
+		rag_uuidv7(session_id);
+	else
+		*session_id = *PG_GETARG_UUID_P(2);
+
+	SPI_connect();
+	if (if_not_exists)
+		create_if_missing(nspoid, session_id, user_id, values, nulls);
+	else if (rag_execute(&insert, nspoid, values, nulls) == 0)
+		rag_error_discarded(nspoid, "sessions");
+	SPI_finish();
+
+	PG_RETURN_UUID_P(session_id);
+}
