@@ -47,7 +47,9 @@ CREATE TABLE @extschema@.messages (
   top_k      pg_catalog.int4,
   query_type pg_catalog.varchar,
   CONSTRAINT messages_pkey PRIMARY KEY (id),
-  CONSTRAINT ck_messages_role CHECK (role::pg_catalog.text OPERATOR(pg_catalog.=) ANY (ARRAY['user'::pg_catalog.text, 'assistant'::pg_catalog.text])),
+  -- what role IN ('user', 'assistant') becomes, without the name that could be captured
+  CONSTRAINT ck_messages_role CHECK (role::pg_catalog.text OPERATOR(pg_catalog.=)
+    ANY ((ARRAY['user', 'assistant']::pg_catalog.varchar[])::pg_catalog.text[])),
   CONSTRAINT messages_session_id_fkey FOREIGN KEY (session_id)
     REFERENCES @extschema@.sessions (id) ON DELETE CASCADE
 );
