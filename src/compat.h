@@ -43,4 +43,12 @@
 #define RAG_MODULE_MAGIC(libname, libversion) PG_MODULE_MAGIC
 #endif
 
+/* 18 looks for extensions in more directories than its own. */
+#if PG_VERSION_NUM >= 180000
+#include "commands/extension.h"
+#define rag_extension_control_path() (Extension_control_path)
+#else
+#define rag_extension_control_path() "$system"
+#endif
+
 #endif							/* RAG_COMPAT_H */
