@@ -55,6 +55,24 @@ rag_check() {
 	fi
 }
 
+# rag_total PASSED FAILED SKIPPED: the closing line. False unless all went well.
+rag_total() {
+	if [ "$3" -gt 0 ]; then
+		echo "$1 passed, $2 failed, $3 skipped"
+	else
+		echo "$1 passed, $2 failed"
+	fi
+	[ "$2" -eq 0 ] && [ "$1" -gt 0 ]
+}
+
+# rag_read_total LOG: the numbers of the closing line of LOG, as "PASSED FAILED
+# SKIPPED"; false where it has none.
+rag_read_total() {
+	tail -n 1 "$1" | awk '
+		/^[0-9]+ passed, [0-9]+ failed(, [0-9]+ skipped)?$/ { print $1, $3, $5 + 0; found = 1 }
+		END { exit !found }'
+}
+
 # ---------------------------------------------------------------------------
 # What must be installed
 # ---------------------------------------------------------------------------
@@ -306,14 +324,17 @@ rag_private_tree() {
 	export PATH=$dir$from:$PATH
 }
 
+# rag_sources: the sources, as a tar archive.
+rag_sources() {
+	tar -C "$RAG_ROOT" -cf - --exclude=.git --exclude=node_modules --exclude='*.o' \
+		--exclude='*.so' --exclude='*.bc' --exclude=./results --exclude=./output_iso \
+		--exclude=./tmp_check .
+}
+
 # rag_export DIR: copies the sources to DIR, to be built there: the checkout is
 # left without objects of another user or compiler.
 rag_export() {
-	rag_as_user mkdir -p "$1" &&
-		tar -C "$RAG_ROOT" -cf - --exclude=.git --exclude=node_modules --exclude='*.o' \
-			--exclude='*.so' --exclude='*.bc' --exclude=./results --exclude=./output_iso \
-			--exclude=./tmp_check . |
-		rag_as_user tar -C "$1" -xf - --no-same-owner
+	rag_as_user mkdir -p "$1" && rag_sources | rag_as_user tar -C "$1" -xf - --no-same-owner
 }
 
 # rag_build [MAKE-ARGUMENT…]: builds the sources in $RAG_TMP/build and installs

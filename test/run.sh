@@ -2,7 +2,7 @@
 #
 # From a bare machine to every test passed:
 #
-#	test/run.sh [-v] [--keep] [STAGE…]
+#	test/run.sh [-v] [--keep] [--install] [STAGE…]
 #
 # Stages, all of them by default:
 #	lint	static checks (test/lint.sh)
@@ -14,6 +14,7 @@
 #
 #	-v		print all output, not only that of failing stages
 #	--keep	leave the work folder in place
+#	--install	only install what the stages need
 #
 # Installs what is missing on Debian, works in a temporary folder with a server
 # of its own, and ends with the line "N passed, N failed[, N skipped]".
@@ -30,11 +31,13 @@ set -u
 
 all_stages="lint build regress tap clients demo"
 verbose=
+install_only=
 stages=
 for arg in "$@"; do
 	case $arg in
 	-v) verbose=1 ;;
 	--keep) RAG_KEEP=1 ;;
+	--install) install_only=1 ;;
 	lint | build | regress | tap | clients | demo) stages="$stages $arg" ;;
 	*) rag_die "unknown argument \"$arg\"; stages: $all_stages" ;;
 	esac
@@ -185,6 +188,7 @@ for stage in $stages; do
 done
 # shellcheck disable=SC2086 # a list of words
 rag_require $needs
+[ -z "$install_only" ] || exit 0
 rag_workdir
 mkdir "$RAG_TMP/log"
 
@@ -207,9 +211,4 @@ esac
 
 for stage in $stages; do run_stage "$stage"; done
 
-if [ "$skipped" -gt 0 ]; then
-	echo "$passed passed, $failed failed, $skipped skipped"
-else
-	echo "$passed passed, $failed failed"
-fi
-[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
+rag_total "$passed" "$failed" "$skipped"
