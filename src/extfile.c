@@ -10,10 +10,12 @@
 #include "compat.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "storage/fd.h"
+#include "utils/guc.h"
 #include "utils/memutils.h"
 
 #include "extfile.h"
@@ -92,6 +94,18 @@ read_all(FILE *file, const char *path)
 	return content;
 }
 
+static FILE *
+open_file(const char *path)
+{
+	FILE *file = AllocateFile(path, PG_BINARY_R);
+
+	if (file == NULL)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not open file \"%s\" for reading: %m", path)));
+	return file;
+}
+
 char *
 rag_read_extension_file(const char *filename)
 {
@@ -106,14 +120,30 @@ rag_read_extension_file(const char *filename)
 						filename)));
 
 	path = psprintf("%s/%s", extension_directory(), filename);
-	file = AllocateFile(path, PG_BINARY_R);
-	if (file == NULL)
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not open file \"%s\" for reading: %m", path)));
+	file = open_file(path);
 	content = read_all(file, path);
 	FreeFile(file);
 	return content;
+}
+
+char *
+rag_read_control_value(const char *name)
+{
+	char *path = psprintf("%s/%s", extension_directory(), CONTROL_FILE);
+	FILE *file = open_file(path);
+	ConfigVariable *head = NULL;
+	ConfigVariable *tail = NULL;
+	char *value = NULL;
+
+	(void) ParseConfigFp(file, path, 0, ERROR, &head, &tail);
+	FreeFile(file);
+	for (ConfigVariable *item = head; item != NULL; item = item->next)
+	{
+		if (strcmp(item->name, name) == 0)
+			value = pstrdup(item->value);
+	}
+	FreeConfigVariables(head);
+	return value;
 }
 
 static bool

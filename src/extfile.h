@@ -20,6 +20,12 @@
 extern char *rag_read_extension_file(const char *filename);
 
 /*
+ * Returns the value of a setting of the control file, palloc'd, or NULL when it
+ * is not set there. Errors: as above, 42601 when the file is not well-formed.
+ */
+extern char *rag_read_control_value(const char *name);
+
+/*
  * Returns the names of the installed scripts (rag_events--*.sql), palloc'd
  * strings in the order of strcmp(). Error: as the system's when the directory
  * cannot be read.
