@@ -1,5 +1,8 @@
 /* sql/rag_events--1.0.sql: the original schema, to the letter, and the functions that write it */
 
+-- revision: 001_initial_schema
+-- description: sessions and messages
+
 -- complain if script is sourced in psql, rather than via CREATE EXTENSION
 \echo Use "CREATE EXTENSION rag_events" to load this file. \quit
 
@@ -106,6 +109,30 @@ LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'rag_add_message';
 CREATE FUNCTION @extschema@.rag_version() RETURNS pg_catalog.text
 LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'rag_version';
 
+CREATE FUNCTION @extschema@.rag_migrations()
+RETURNS TABLE (
+  version      pg_catalog.text,
+  down_version pg_catalog.text,
+  revision     pg_catalog.text,
+  description  pg_catalog.text,
+  is_current   pg_catalog.bool,
+  is_head      pg_catalog.bool,
+  applied_at   pg_catalog.timestamptz,
+  applied_by   pg_catalog.name
+)
+LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 10 AS 'MODULE_PATHNAME', 'rag_migrations';
+
+CREATE FUNCTION @extschema@.rag_next_version(
+  steps pg_catalog.int4 DEFAULT 1
+) RETURNS pg_catalog.text
+LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'rag_next_version';
+
+CREATE FUNCTION @extschema@.rag_migration_sql(
+  from_version pg_catalog.text,
+  to_version   pg_catalog.text
+) RETURNS pg_catalog.text
+LANGUAGE c STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'rag_migration_sql';
+
 --
 -- Descriptions
 --
@@ -154,6 +181,12 @@ IS 'create a session and return its id; if_not_exists returns the user''s sessio
 COMMENT ON FUNCTION @extschema@.rag_add_message(pg_catalog.uuid, pg_catalog.text, pg_catalog.text, pg_catalog.jsonb, pg_catalog.float8, pg_catalog.int4, pg_catalog.text, pg_catalog.text, pg_catalog.int4, pg_catalog.jsonb, pg_catalog.text)
 IS 'add a message (role user or assistant, latency in milliseconds) to a session and return the message''s id';
 COMMENT ON FUNCTION @extschema@.rag_version() IS 'version of rag_events that is installed in this database';
+COMMENT ON FUNCTION @extschema@.rag_migrations()
+IS 'versions of rag_events, oldest first, and when each was last applied to this database';
+COMMENT ON FUNCTION @extschema@.rag_next_version(pg_catalog.int4)
+IS 'version that is so many steps up (negative: down) from the installed one; null past either end';
+COMMENT ON FUNCTION @extschema@.rag_migration_sql(pg_catalog.text, pg_catalog.text)
+IS 'what ALTER EXTENSION would run between two versions; from null: what CREATE EXTENSION would run';
 
 --
 -- pg_dump keeps the rows of these. The log tells of this database alone.

@@ -114,18 +114,32 @@ valid_plan(const RagStatement *statement, Oid nspoid)
 	return entry->plan;
 }
 
-uint64
-rag_execute(const RagStatement *statement, Oid nspoid,
-			const Datum *values, const char *nulls)
+static uint64
+execute(const RagStatement *statement, Oid nspoid, const Datum *values,
+		const char *nulls, bool read_only)
 {
 	int			rc = SPI_execute_plan(valid_plan(statement, nspoid),
 									  unconstify(Datum *, values), nulls,
-									  false, 0);
+									  read_only, 0);
 
 	if (rc < 0)
 		elog(ERROR, "could not execute \"%s\": %s", statement->sql,
 			 SPI_result_code_string(rc));
 	return SPI_processed;
+}
+
+uint64
+rag_execute(const RagStatement *statement, Oid nspoid,
+			const Datum *values, const char *nulls)
+{
+	return execute(statement, nspoid, values, nulls, false);
+}
+
+uint64
+rag_query(const RagStatement *statement, Oid nspoid,
+		  const Datum *values, const char *nulls)
+{
+	return execute(statement, nspoid, values, nulls, true);
 }
 
 Oid

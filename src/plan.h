@@ -32,6 +32,13 @@ typedef struct RagStatement
 extern uint64 rag_execute(const RagStatement *statement, Oid nspoid,
 						  const Datum *values, const char *nulls);
 
+/*
+ * The same for a SELECT of a STABLE function: it sees what the calling query sees,
+ * and does not advance the command counter.
+ */
+extern uint64 rag_query(const RagStatement *statement, Oid nspoid,
+						const Datum *values, const char *nulls);
+
 /* The schema of the extension: the one of the SQL function that was called. */
 extern Oid	rag_namespace(FunctionCallInfo fcinfo);
 
