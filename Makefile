@@ -9,7 +9,10 @@ EXTVERSION = $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" rag_events.cont
 PG_CPPFLAGS = -DRAG_EVENTS_VERSION='"$(EXTVERSION)"'
 
 OBJS = $(patsubst %.c,%.o,$(wildcard src/*.c))
-DATA = $(wildcard sql/rag_events--*.sql)
+DATA = $(wildcard sql/rag_events--*.sql schema/rag_events--*.json)
+
+# Queries over the catalogs are written as SQL and compiled in as C strings.
+QUERIES = $(patsubst %.sql,%.sql.h,$(wildcard src/*.sql))
 
 # pg_regress: inputs in test/sql, expected output in expected/.
 REGRESS = $(patsubst test/sql/%.sql,%,$(sort $(wildcard test/sql/*.sql)))
@@ -23,11 +26,16 @@ ISOLATION_OPTS = --inputdir=test --outputdir=.
 # target of their own (prove_installcheck) and not a part of installcheck.
 PROVE_TESTS = test/t/*.pl
 
-EXTRA_CLEAN = results output_iso tmp_check log regression.diffs regression.out
+EXTRA_CLEAN = $(QUERIES) results output_iso tmp_check log regression.diffs regression.out
 
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
+
+src/check.o src/check.bc: $(QUERIES)
+
+src/%.sql.h: src/%.sql
+	sed -e '/^ *--/d' -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/.*/"&\\n"/' $< > $@
 
 .PHONY: prove_installcheck
 prove_installcheck:

@@ -50,9 +50,8 @@ CREATE TABLE @extschema@.messages (
   top_k      pg_catalog.int4,
   query_type pg_catalog.varchar,
   CONSTRAINT messages_pkey PRIMARY KEY (id),
-  -- what role IN ('user', 'assistant') becomes, without the name that could be captured
   CONSTRAINT ck_messages_role CHECK (role::pg_catalog.text OPERATOR(pg_catalog.=)
-    ANY ((ARRAY['user', 'assistant']::pg_catalog.varchar[])::pg_catalog.text[])),
+    ANY (ARRAY['user'::pg_catalog.text, 'assistant'::pg_catalog.text])),
   CONSTRAINT messages_session_id_fkey FOREIGN KEY (session_id)
     REFERENCES @extschema@.sessions (id) ON DELETE CASCADE
 );
@@ -133,6 +132,19 @@ CREATE FUNCTION @extschema@.rag_migration_sql(
 ) RETURNS pg_catalog.text
 LANGUAGE c STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'rag_migration_sql';
 
+-- These two show names and definitions as they are whatever the caller's settings.
+CREATE FUNCTION @extschema@.rag_check_schema()
+RETURNS TABLE (object pg_catalog.text, kind pg_catalog.text, expected pg_catalog.text, actual pg_catalog.text, ddl pg_catalog.text)
+LANGUAGE c STABLE
+SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off SET datestyle = 'ISO' SET intervalstyle = 'postgres' SET extra_float_digits = 3
+AS 'MODULE_PATHNAME', 'rag_check_schema';
+
+CREATE FUNCTION @extschema@.rag_local_ddl()
+RETURNS TABLE (section pg_catalog.text, object pg_catalog.text, ddl pg_catalog.text)
+LANGUAGE c STABLE
+SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off SET datestyle = 'ISO' SET intervalstyle = 'postgres' SET extra_float_digits = 3
+AS 'MODULE_PATHNAME', 'rag_local_ddl';
+
 --
 -- Descriptions
 --
@@ -187,6 +199,8 @@ COMMENT ON FUNCTION @extschema@.rag_next_version(pg_catalog.int4)
 IS 'version that is so many steps up (negative: down) from the installed one; null past either end';
 COMMENT ON FUNCTION @extschema@.rag_migration_sql(pg_catalog.text, pg_catalog.text)
 IS 'what ALTER EXTENSION would run between two versions; from null: what CREATE EXTENSION would run';
+COMMENT ON FUNCTION @extschema@.rag_check_schema() IS 'what differs between this database and the installed version, each with the DDL that mends it';
+COMMENT ON FUNCTION @extschema@.rag_local_ddl() IS 'DDL for what users attached to the tables and pg_dump does not keep';
 
 --
 -- pg_dump keeps the rows of these. The log tells of this database alone.

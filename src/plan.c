@@ -22,13 +22,13 @@
 typedef struct PlanKey
 {
 	const RagStatement *statement;
-	Oid			nspoid;
+	Oid nspoid;
 } PlanKey;
 
 typedef struct PlanEntry
 {
-	PlanKey		key;			/* must be first */
-	SPIPlanPtr	plan;			/* NULL, or a plan that SPI keeps */
+	PlanKey key;	 /* must be first */
+	SPIPlanPtr plan; /* NULL, or a plan that SPI keeps */
 } PlanEntry;
 
 static HTAB *plans = NULL;
@@ -36,20 +36,20 @@ static HTAB *plans = NULL;
 static PlanEntry *
 plan_entry(const RagStatement *statement, Oid nspoid)
 {
-	PlanKey		key;
-	PlanEntry  *entry;
-	bool		found;
+	PlanKey key;
+	PlanEntry *entry;
+	bool found;
 
 	if (plans == NULL)
 	{
-		HASHCTL		ctl = {.keysize = sizeof(PlanKey),
-						   .entrysize = sizeof(PlanEntry)};
+		HASHCTL ctl = {.keysize = sizeof(PlanKey),
+					   .entrysize = sizeof(PlanEntry)};
 
 		plans = hash_create("rag_events plans", 16, &ctl,
 							HASH_ELEM | HASH_BLOBS);
 	}
 
-	memset(&key, 0, sizeof(key));	/* the padding is hashed too */
+	memset(&key, 0, sizeof(key)); /* the padding is hashed too */
 	key.statement = statement;
 	key.nspoid = nspoid;
 	entry = hash_search(plans, &key, HASH_ENTER, &found);
@@ -67,7 +67,7 @@ plan_entry(const RagStatement *statement, Oid nspoid)
 static void
 make_generic_plan(SPIPlanPtr plan)
 {
-	int			nestlevel = NewGUCNestLevel();
+	int nestlevel = NewGUCNestLevel();
 	CachedPlan *cplan;
 
 	(void) set_config_option("enable_seqscan", "off", PGC_USERSET,
@@ -82,10 +82,10 @@ static SPIPlanPtr
 prepare(const RagStatement *statement, Oid nspoid)
 {
 	const char *nspname = get_namespace_name(nspoid);
-	char	   *sql = psprintf(statement->sql, quote_identifier(nspname));
-	SPIPlanPtr	plan = SPI_prepare_cursor(sql, statement->nargs,
-										  unconstify(Oid *, &statement->argtypes[0]),
-										  CURSOR_OPT_GENERIC_PLAN);
+	char *sql = psprintf(statement->sql, quote_identifier(nspname));
+	SPIPlanPtr plan = SPI_prepare_cursor(sql, statement->nargs,
+										 unconstify(Oid *, &statement->argtypes[0]),
+										 CURSOR_OPT_GENERIC_PLAN);
 
 	if (plan == NULL)
 		elog(ERROR, "could not prepare \"%s\": %s", sql,
@@ -97,11 +97,11 @@ prepare(const RagStatement *statement, Oid nspoid)
 static SPIPlanPtr
 valid_plan(const RagStatement *statement, Oid nspoid)
 {
-	PlanEntry  *entry = plan_entry(statement, nspoid);
+	PlanEntry *entry = plan_entry(statement, nspoid);
 
 	if (entry->plan && !SPI_plan_is_valid(entry->plan))
 	{
-		SPIPlanPtr	stale = entry->plan;
+		SPIPlanPtr stale = entry->plan;
 
 		entry->plan = NULL;
 		SPI_freeplan(stale);
@@ -118,9 +118,9 @@ static uint64
 execute(const RagStatement *statement, Oid nspoid, const Datum *values,
 		const char *nulls, bool read_only)
 {
-	int			rc = SPI_execute_plan(valid_plan(statement, nspoid),
-									  unconstify(Datum *, values), nulls,
-									  read_only, 0);
+	int rc = SPI_execute_plan(valid_plan(statement, nspoid),
+							  unconstify(Datum *, values), nulls,
+							  read_only, 0);
 
 	if (rc < 0)
 		elog(ERROR, "could not execute \"%s\": %s", statement->sql,
@@ -140,6 +140,16 @@ rag_query(const RagStatement *statement, Oid nspoid,
 		  const Datum *values, const char *nulls)
 {
 	return execute(statement, nspoid, values, nulls, true);
+}
+
+uint64
+rag_query_once(const char *sql, int nargs, Oid *argtypes, Datum *values)
+{
+	int rc = SPI_execute_with_args(sql, nargs, argtypes, values, NULL, true, 0);
+
+	if (rc != SPI_OK_SELECT)
+		elog(ERROR, "could not execute \"%s\": %s", sql, SPI_result_code_string(rc));
+	return SPI_processed;
 }
 
 Oid

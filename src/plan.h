@@ -39,6 +39,13 @@ extern uint64 rag_execute(const RagStatement *statement, Oid nspoid,
 extern uint64 rag_query(const RagStatement *statement, Oid nspoid,
 						const Datum *values, const char *nulls);
 
+/*
+ * The same for a SELECT that is too rare to be worth a kept plan; sql is taken as
+ * it stands.
+ */
+extern uint64 rag_query_once(const char *sql, int nargs, Oid *argtypes,
+							 Datum *values);
+
 /* The schema of the extension: the one of the SQL function that was called. */
 extern Oid	rag_namespace(FunctionCallInfo fcinfo);
 

@@ -1,0 +1,99 @@
+-- What differs between the extension's objects in a schema and the expected ones:
+-- one row a difference, in the order in which to run the DDL that mends them.
+--
+--   actual    rows of schema_objects.sql (a CTE put in front of this)
+--   $3  text  the expected rows as a JSON array, for this schema
+--
+-- What users attached to the tables is no fault, but pg_dump does not keep it.
+, expected AS (
+  SELECT e.* FROM jsonb_to_recordset($3::jsonb)
+    AS e (ord int, kind text, object text, tbl text, name text, def jsonb, ddl text)
+),
+here AS (
+  SELECT n.nspname,
+         (SELECT r.rolname FROM pg_roles r WHERE r.oid = 10) AS superuser,
+         (SELECT r.rolname FROM pg_class c JOIN pg_roles r ON r.oid = c.relowner
+          WHERE c.relnamespace = n.oid AND c.relname = 'sessions') AS sessions_owner
+  FROM pg_namespace n WHERE n.oid = $1
+),
+missing AS (
+  SELECT e.ord, e.object, 'missing' AS difference,
+         coalesce((SELECT string_agg(format('%s: %s', f.key, f.value), ', ' ORDER BY f.key)
+                   FROM jsonb_each_text(e.def) AS f WHERE f.value IS NOT NULL), '') AS expected,
+         NULL AS actual, e.ddl
+  FROM expected e
+  WHERE NOT EXISTS (SELECT FROM actual a WHERE a.object = e.object)
+),
+changed AS (
+  SELECT e.ord, e.object, 'changed' AS difference,
+         format('%s: %s', f.key, coalesce(f.value, 'none')) AS expected,
+         format('%s: %s', f.key, coalesce(a.def ->> f.key, 'none')) AS actual,
+         CASE e.kind || ' ' || f.key
+           WHEN 'table persistence' THEN format('ALTER TABLE %s SET LOGGED', x.tbl)
+           WHEN 'table owner' THEN format('ALTER TABLE %s OWNER TO %I', x.tbl,
+             CASE f.value WHEN 'a superuser' THEN here.superuser ELSE here.sessions_owner END)
+           WHEN 'sequence definition' THEN format('ALTER SEQUENCE %s %s', x.tbl, f.value)
+           WHEN 'sequence owned by' THEN format('ALTER SEQUENCE %s OWNED BY %I.%s', x.tbl, here.nspname, f.value)
+           WHEN 'column type' THEN x.col || ' TYPE ' || f.value
+           WHEN 'column default' THEN x.col || coalesce(' SET DEFAULT ' || f.value, ' DROP DEFAULT')
+           WHEN 'column not null' THEN x.col || CASE f.value WHEN 'yes' THEN ' SET' ELSE ' DROP' END || ' NOT NULL'
+           WHEN 'column identity' THEN x.col || ' DROP IDENTITY'
+           WHEN 'column generated' THEN x.col || ' DROP EXPRESSION'
+           WHEN 'column collation' THEN x.col || ' TYPE ' || (e.def ->> 'type')
+           WHEN 'constraint definition' THEN
+             format('ALTER TABLE %s DROP CONSTRAINT %I; %s', x.tbl, e.name, e.ddl)
+           WHEN 'constraint validated' THEN
+             format('ALTER TABLE %s VALIDATE CONSTRAINT %I', x.tbl, e.name)
+           WHEN 'constraint enabled' THEN (
+             SELECT string_agg(format('ALTER TABLE %s ENABLE TRIGGER %I', t.tgrelid::regclass, t.tgname), '; ' ORDER BY t.oid)
+             FROM pg_constraint c JOIN pg_trigger t ON t.tgconstraint = c.oid
+             WHERE c.conrelid = to_regclass(x.tbl) AND c.conname = e.name AND t.tgenabled <> 'O')
+           WHEN 'index definition' THEN format('DROP INDEX %I.%I; %s', here.nspname, e.name, e.ddl)
+           WHEN 'index valid' THEN format('REINDEX INDEX %I.%I', here.nspname, e.name)
+           WHEN 'function definition' THEN f.value
+           WHEN 'function owner' THEN format('ALTER FUNCTION %s OWNER TO %I', e.name, here.superuser)
+           WHEN 'dump mark condition' THEN
+             format('UPDATE pg_catalog.pg_extension SET extcondition[array_position(extconfig, %L::pg_catalog.regclass)] = %L'
+                    ' WHERE extname = ''rag_events''', x.tbl, f.value)
+           ELSE e.ddl
+         END AS ddl
+  FROM expected e
+  JOIN actual a ON a.object = e.object
+  CROSS JOIN here
+  CROSS JOIN LATERAL (
+    SELECT format('%I.%I', here.nspname, e.tbl),
+           format('ALTER TABLE %I.%I ALTER COLUMN %I', here.nspname, e.tbl, e.name)
+  ) AS x (tbl, col)
+  CROSS JOIN LATERAL jsonb_each_text(e.def) AS f
+  WHERE f.value IS DISTINCT FROM a.def ->> f.key
+),
+extra AS (
+  SELECT a.ord, a.object,
+         CASE WHEN a.kind IN ('member', 'dump mark') THEN 'extra' ELSE 'not_dumped' END AS difference,
+         NULL AS expected,
+         coalesce((SELECT string_agg(format('%s: %s', f.key, f.value), ', ' ORDER BY f.key)
+                   FROM jsonb_each_text(a.def) AS f WHERE f.value IS NOT NULL), '') AS actual,
+         CASE a.kind
+           WHEN 'member' THEN replace(a.ddl, 'EXTENSION rag_events ADD ', 'EXTENSION rag_events DROP ')
+           WHEN 'dump mark' THEN NULL
+           ELSE a.ddl
+         END AS ddl
+  FROM actual a
+  WHERE a.kind <> 'function'
+    AND NOT EXISTS (SELECT FROM expected e WHERE e.object = a.object)
+),
+warning AS (
+  SELECT 18 AS ord, 'sequence ' || s.relname AS object, 'warning' AS difference,
+         format('at most half of %s ids used', x.range) AS expected,
+         format('%s used', x.used) AS actual,
+         NULL AS ddl
+  FROM pg_class s
+  JOIN pg_sequence q ON q.seqrelid = s.oid
+  JOIN pg_class m ON m.relnamespace = s.relnamespace AND m.relname = 'messages'
+  JOIN pg_attribute i ON i.attrelid = m.oid AND i.attname = 'id'
+  CROSS JOIN LATERAL (
+    SELECT least(q.seqmax, CASE i.atttypid WHEN 'int4'::regtype THEN 2147483647 ELSE q.seqmax END),
+           CASE WHEN has_sequence_privilege(s.oid, 'USAGE, SELECT') THEN pg_sequence_last_value(s.oid) END
+  ) AS x (range, used)
+  WHERE s.relnamespace = $1 AND s.relname = 'messages_id_seq' AND x.used > x.range / 2
+)
