@@ -28,6 +28,22 @@ PROVE_TESTS = test/t/*.pl
 
 EXTRA_CLEAN = $(QUERIES) results output_iso tmp_check log regression.diffs regression.out
 
+# Goals that concern a database, or the sources, alone. They need nothing of PGXS
+# and are left to scripts, which take TO=, FROM=, STEPS= … from the environment.
+# PGXS has a "check" of its own, that only says to use installcheck.
+MIGRATE_GOALS = current history upgrade downgrade check migration-sql
+SCRIPT_GOALS = $(MIGRATE_GOALS) revision
+
+ifeq ($(filter-out $(SCRIPT_GOALS),$(or $(MAKECMDGOALS),all)),)
+
+.PHONY: $(SCRIPT_GOALS)
+$(MIGRATE_GOALS):
+	@tools/migrate.sh $@
+revision:
+	@tools/revision.sh
+
+else
+
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
@@ -40,3 +56,5 @@ src/%.sql.h: src/%.sql
 .PHONY: prove_installcheck
 prove_installcheck:
 	$(prove_installcheck)
+
+endif

@@ -1,0 +1,312 @@
+#!/usr/bin/env bash
+#
+# The versions of rag_events in a database, from a shell:
+#
+#   tools/migrate.sh current                         what is installed
+#   tools/migrate.sh history                         all versions, and when each was applied
+#   tools/migrate.sh upgrade [TO=VERSION|STEPS=N]    to the head, or so far
+#   tools/migrate.sh downgrade [TO=VERSION|STEPS=N]  one version down, or so far
+#   tools/migrate.sh check                           what differs from the installed version
+#   tools/migrate.sh migration-sql [FROM=VERSION] [TO=VERSION]   what an update would run
+#
+# "make current" and so on are the same. The database is that of PGHOST, PGPORT,
+# PGDATABASE, PGUSER and PGPASSWORD, or of the POSTGRES_HOST, POSTGRES_PORT,
+# POSTGRES_DB, POSTGRES_USER and POSTGRES_PASSWORD of an .env file in the current
+# folder (PGHOST … win).
+#
+# upgrade creates the extension where the database has none, in SCHEMA=NAME if
+# given, and is safe when several run it at once.
+#
+# Exit status: 0 done; 1 refused, failed or, of check, differences; 2 no connection.
+
+set -u
+# shellcheck source=test/dotenv.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../test/dotenv.sh"
+
+base=1.0
+adoption=001_initial_schema
+
+die() {
+  printf '%s\n' "error: $1" >&2
+  shift
+  if [ $# -gt 0 ]; then printf '%s\n' "$@" >&2; fi
+  exit 1
+}
+
+usage() {
+  sed -n '3,/^$/{ s/^# \{0,1\}//p; }' "${BASH_SOURCE[0]}" | sed '/^#/d'
+}
+
+# ---------------------------------------------------------------------------
+# The database
+# ---------------------------------------------------------------------------
+
+explain_connection() {
+  cat >&2 <<END
+
+The database is given by PGHOST (now ${PGHOST:-not set}), PGPORT (${PGPORT:-not set}), PGDATABASE
+(${PGDATABASE:-not set}), PGUSER (${PGUSER:-not set}) and PGPASSWORD ($([ -n "${PGPASSWORD-}" ] && echo set || echo not set)), or by
+POSTGRES_HOST, POSTGRES_PORT, POSTGRES_DB, POSTGRES_USER and POSTGRES_PASSWORD
+in $PWD/.env ($([ -r .env ] && echo read || echo not there)).
+END
+}
+
+# sql [PSQL-ARGUMENT…]: runs the statements of standard input. Every :'name' in
+# them is a variable of psql. Returns 1 where that fails, and 2 without connection.
+sql() {
+  local status
+
+  {
+    psql -X -q -A -t -v ON_ERROR_STOP=1 -v base="$base" -v adoption="$adoption" \
+      "${ask[@]}" "$@" -f - 2>&1 >&3 | sed 's/^psql:<stdin>:[0-9]*: //' >&2
+    status=${PIPESTATUS[0]}
+  } 3>&1
+  if [ "$status" -eq 2 ]; then explain_connection; fi
+  [ "$status" -ne 3 ] || status=1
+  return "$status"
+}
+
+# The versions in their order, from PostgreSQL's own list of update paths: it is
+# there before anything is installed. The adoption version comes before the base.
+chain="(
+  SELECT version, n FROM (
+    SELECT target AS version, pg_catalog.cardinality(pg_catalog.string_to_array(path, '--')) - 1 AS n
+    FROM pg_catalog.pg_extension_update_paths('rag_events')
+    WHERE source = :'base' AND path IS NOT NULL
+    UNION ALL
+    SELECT version, CASE version WHEN :'base' THEN 0 ELSE -1 END
+    FROM pg_catalog.pg_available_extension_versions
+    WHERE name = 'rag_events' AND version IN (:'base', :'adoption')
+  ) AS versions
+)"
+
+# connect: sets schema and current, empty where the extension is not installed,
+# and head and known: the last version and the list of them.
+connect() {
+  local found
+
+  command -v psql >/dev/null || die "psql, PostgreSQL's client, is not installed"
+  if [ -r .env ]; then rag_read_dotenv .env; fi
+  ask=()
+  [ -t 2 ] || ask=(-w)
+  found=$(
+    sql <<SQL
+SELECT pg_catalog.current_database();
+SELECT COALESCE(pg_catalog.max(extversion), '') FROM pg_catalog.pg_extension WHERE extname = 'rag_events';
+SELECT COALESCE(pg_catalog.max(nspname), '') FROM pg_catalog.pg_extension e
+  JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace WHERE extname = 'rag_events';
+SELECT count(*) > 0 AS available FROM pg_catalog.pg_available_extensions WHERE name = 'rag_events' \gset
+\if :available
+  SELECT COALESCE(pg_catalog.string_agg(version, ' ' ORDER BY n), '') FROM $chain AS c WHERE n >= 0;
+\endif
+SQL
+  ) || exit
+  { read -r database; read -r current; read -r schema; read -r known; } <<<"$found"
+  head=${known##* }
+  [ -n "$known" ] || die "the server does not have rag_events" \
+    "Run \"make && make install\" on the server's machine."
+}
+
+require_installed() {
+  [ -n "$current" ] || die "rag_events is not installed in database \"$database\"" \
+    "\"make upgrade\" installs it. Versions on the server: $known."
+}
+
+# ---------------------------------------------------------------------------
+# Looking
+# ---------------------------------------------------------------------------
+
+current() {
+  connect
+  if [ -z "$current" ]; then
+    echo "rag_events is not installed in database \"$database\"."
+    echo "Versions on the server: $known. \"make upgrade\" installs $head."
+  elif [ "$current" = "$head" ]; then
+    echo "$current (head)"
+  else
+    echo "$current (the head is $head)"
+  fi
+}
+
+history() {
+  connect
+  if [ -z "$current" ] || [ "$current" = "$adoption" ]; then
+    current
+    return
+  fi
+  sql -v schema="$schema" <<'SQL'
+\pset tuples_only off
+\pset format aligned
+\pset footer off
+SELECT version, down_version, revision, description,
+       concat_ws(', ', CASE WHEN is_current THEN 'current' END, CASE WHEN is_head THEN 'head' END) AS state,
+       applied_at::timestamp(0) AS applied_at, applied_by
+FROM :"schema".rag_migrations();
+SQL
+}
+
+migration_sql() {
+  connect
+  require_installed
+  [ "${FROM-}" != base ] || FROM=
+  sql -v schema="$schema" -v from="${FROM-$current}" -v to="${TO:-$head}" <<'SQL'
+SELECT :"schema".rag_migration_sql(NULLIF(:'from', ''), :'to');
+SQL
+}
+
+check() {
+  local found
+
+  connect
+  require_installed
+  found=$(
+    sql -v schema="$schema" <<'SQL'
+SELECT concat_ws(E'\n', kind || ': ' || object, '  expected  ' || expected, '  actual    ' || actual,
+                 '  mend by   ' || ddl)
+FROM :"schema".rag_check_schema();
+SQL
+  ) || exit
+  if [ -n "$found" ]; then printf '%s\n' "$found"; fi
+  if grep -qE '^(missing|extra|changed): ' <<<"$found"; then
+    die "database \"$database\" differs from version $current of rag_events"
+  fi
+  echo "Database \"$database\" is as version $current of rag_events says."
+}
+
+# ---------------------------------------------------------------------------
+# Going up and down
+# ---------------------------------------------------------------------------
+
+# move WAY: in one transaction, under a lock that whoever else does the same waits
+# for. Where to is looked up after that: the other may have gone there.
+move() {
+  sql -v way="$1" -v to="${TO-}" -v steps="${STEPS-}" -v schema="${SCHEMA-}" <<SQL
+BEGIN;
+DO \$\$ BEGIN PERFORM pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtext('rag_events')); END \$\$;
+SELECT COALESCE(pg_catalog.max(extversion), '') AS current FROM pg_catalog.pg_extension
+  WHERE extname = 'rag_events' \gset
+SELECT COALESCE(pg_catalog.max(t.version), '') AS target,
+       COALESCE(pg_catalog.bool_or((t.n > COALESCE(c.n, -2)) = (:'way' = 'up')), false) AS right_way
+  FROM $chain AS t LEFT JOIN $chain AS c ON c.version = :'current'
+  WHERE CASE
+          WHEN :'to' <> '' THEN t.version = :'to'
+          WHEN :'steps' <> '' THEN t.n = COALESCE(c.n, -1) + NULLIF(:'steps', '')::int * CASE :'way' WHEN 'up' THEN 1 ELSE -1 END
+          ELSE t.n = (SELECT pg_catalog.max(n) FROM $chain AS h)
+        END \gset
+SELECT :'target' = '' AS nowhere, :'target' = :'current' AS there, :'current' = '' AS absent, :'schema' <> '' AS has_schema \gset
+\if :nowhere
+  \echo nowhere :current
+\elif :there
+  \echo there :current
+\elif :right_way
+  \if :absent
+    \if :has_schema
+      CREATE EXTENSION rag_events SCHEMA :"schema" VERSION :'target';
+    \else
+      CREATE EXTENSION rag_events VERSION :'target';
+    \endif
+    \echo created :target
+  \else
+    ALTER EXTENSION rag_events UPDATE TO :'target';
+    \echo moved :current :target
+  \endif
+\else
+  \echo wrong_way :current :target
+\endif
+COMMIT;
+SQL
+}
+
+check_steps() {
+  [ -z "${TO-}" ] || [ -z "${STEPS-}" ] || die "TO and STEPS exclude each other"
+  case ${STEPS-} in
+  *[!0-9]* | 0* | ??????*) die "STEPS is \"$STEPS\", and not a number from 1 to 99999" ;;
+  esac
+}
+
+upgrade() {
+  local result word from to
+
+  connect
+  [ "${TO-}" != head ] || TO=
+  check_steps
+  result=$(move up) || explain_failed_upgrade
+  read -r word from to <<<"$result"
+  case $word in
+  created) echo "Created rag_events $from in database \"$database\"." ;;
+  moved) echo "Updated rag_events from $from to $to." ;;
+  there) echo "rag_events is at $from already." ;;
+  wrong_way) die "$to is below $from, the installed version: \"make downgrade TO=$to\" goes there" ;;
+  *) nowhere "above" ;;
+  esac
+}
+
+# Tables of the same name are in the way of a first installation.
+explain_failed_upgrade() {
+  local taken
+
+  if [ -z "$current" ]; then
+    taken=$(
+      sql -v schema="${SCHEMA-}" <<'SQL'
+SELECT count(*) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = relnamespace
+WHERE relname IN ('sessions', 'messages')
+  AND nspname = COALESCE(NULLIF(:'schema', ''), pg_catalog.current_schema());
+SQL
+    )
+    if [ "${taken:-0}" -gt 0 ] && [ "${TO-}" != "$adoption" ]; then
+      die "database \"$database\" has tables named sessions or messages" \
+        "If Alembic made them: \"make upgrade TO=$adoption\" takes them over, and" \
+        "\"make upgrade\" then goes on from there. Otherwise give another schema: SCHEMA=NAME."
+    fi
+  fi
+  exit 1
+}
+
+downgrade() {
+  local result word from to
+
+  connect
+  require_installed
+  check_steps
+  [ "${TO-}" != base ] || below_base
+  [ -n "${TO-}" ] || STEPS=${STEPS:-1}
+  result=$(move down) || exit
+  read -r word from to <<<"$result"
+  case $word in
+  moved) echo "Went back from rag_events $from to $to." ;;
+  there) echo "rag_events is at $from already." ;;
+  wrong_way) die "$to is above $from, the installed version: \"make upgrade TO=$to\" goes there" ;;
+  *) if [ -n "${TO-}" ]; then nowhere "below"; else below_base; fi ;;
+  esac
+}
+
+nowhere() {
+  if [ -n "${TO-}" ]; then
+    die "there is no version \"$TO\"" "Versions on the server: $known."
+  fi
+  die "there are no $STEPS versions $1 ${current:-nothing}" "Versions on the server: $known."
+}
+
+below_base() {
+  die "below $base there is nothing but a database without rag_events" \
+    "To remove rag_events with all sessions and messages, run in psql:" \
+    "    DROP EXTENSION rag_events;" \
+    "To leave rag_events and keep the tables with their data, see \"Leaving\" in docs/migrations.md."
+}
+
+# ---------------------------------------------------------------------------
+
+command=${1-}
+[ $# -eq 0 ] || shift
+for argument in "$@"; do
+  case $argument in
+  TO=* | FROM=* | STEPS=* | SCHEMA=*) declare "${argument%%=*}=${argument#*=}" ;;
+  *) die "unknown argument \"$argument\"" "$(usage)" ;;
+  esac
+done
+
+case $command in
+current | history | upgrade | downgrade | check) "$command" ;;
+migration-sql) migration_sql ;;
+*) die "what is to be done?" "$(usage)" ;;
+esac
