@@ -25,11 +25,12 @@
 #include "migration.h"
 #include "plan.h"
 
-static const char differences[] =
+static const char comparison[] =
 	"WITH actual AS ("
 #include "schema_objects.sql.h"
 	")"
 #include "schema_differences.sql.h"
+#include "schema_adoption.sql.h"
 	;
 
 /* The tables and sequences of all versions. */
@@ -71,13 +72,13 @@ expected_objects(const char *version, Oid nspoid)
 }
 
 uint64
-rag_find_differences(const char *version, Oid nspoid, const char *select)
+rag_compare_schema(const char *version, Oid nspoid, const char *select)
 {
 	Oid argtypes[] = {OIDOID, TEXTARRAYOID, TEXTOID};
 	Datum values[] = {ObjectIdGetDatum(nspoid), relation_names(),
 					  expected_objects(version, nspoid)};
 
-	return rag_query_once(psprintf("%s %s", differences, select),
+	return rag_query_once(psprintf("%s %s", comparison, select),
 						  lengthof(values), argtypes, values);
 }
 
@@ -95,7 +96,7 @@ return_differences(FunctionCallInfo fcinfo, const char *select)
 				 errmsg("extension \"rag_events\" is not installed in this database")));
 
 	SPI_connect();
-	rag_find_differences(version, rag_namespace(fcinfo), select);
+	rag_compare_schema(version, rag_namespace(fcinfo), select);
 	for (uint64 i = 0; i < SPI_processed; i++)
 		tuplestore_puttuple(rsinfo->setResult, SPI_tuptable->vals[i]);
 	SPI_finish();

@@ -19,15 +19,20 @@
 #include "varatt.h"
 #endif
 
-/* 16 replaced the pg_*_aclcheck() family by object_aclcheck(). */
+/* 16 replaced the pg_*_aclcheck() and _ownercheck() families. */
 #include "utils/acl.h"
 #if PG_VERSION_NUM >= 160000
 #include "catalog/pg_namespace.h"
+#include "catalog/pg_class.h"
 #define rag_namespace_aclcheck(nspoid, roleid, mode) \
 	object_aclcheck(NamespaceRelationId, (nspoid), (roleid), (mode))
+#define rag_class_ownercheck(relid, roleid) \
+	object_ownercheck(RelationRelationId, (relid), (roleid))
 #else
 #define rag_namespace_aclcheck(nspoid, roleid, mode) \
 	pg_namespace_aclcheck((nspoid), (roleid), (mode))
+#define rag_class_ownercheck(relid, roleid) \
+	pg_class_ownercheck((relid), (roleid))
 #endif
 
 /* 18 replaced pg_attribute_noreturn() by pg_noreturn, which comes first. */

@@ -145,7 +145,7 @@ rag_query(const RagStatement *statement, Oid nspoid,
 uint64
 rag_query_once(const char *sql, int nargs, Oid *argtypes, Datum *values)
 {
-	int rc = SPI_execute_with_args(sql, nargs, argtypes, values, NULL, true, 0);
+	int rc = SPI_execute_with_args(sql, nargs, argtypes, values, NULL, false, 0);
 
 	if (rc != SPI_OK_SELECT)
 		elog(ERROR, "could not execute \"%s\": %s", sql, SPI_result_code_string(rc));
@@ -156,4 +156,17 @@ Oid
 rag_namespace(FunctionCallInfo fcinfo)
 {
 	return get_func_namespace(fcinfo->flinfo->fn_oid);
+}
+
+Oid
+rag_relation(const char *name, Oid nspoid)
+{
+	Oid relid = get_relname_relid(name, nspoid);
+
+	if (!OidIsValid(relid))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("relation \"%s.%s\" does not exist",
+						get_namespace_name(nspoid), name)));
+	return relid;
 }

@@ -40,13 +40,19 @@ extern uint64 rag_query(const RagStatement *statement, Oid nspoid,
 						const Datum *values, const char *nulls);
 
 /*
- * The same for a SELECT that is too rare to be worth a kept plan; sql is taken as
- * it stands.
+ * Runs a SELECT that is too rare to be worth a kept plan; sql is taken as it
+ * stands. It sees what the transaction did so far.
  */
 extern uint64 rag_query_once(const char *sql, int nargs, Oid *argtypes,
 							 Datum *values);
 
 /* The schema of the extension: the one of the SQL function that was called. */
-extern Oid	rag_namespace(FunctionCallInfo fcinfo);
+extern Oid rag_namespace(FunctionCallInfo fcinfo);
+
+/*
+ * A table or sequence of the extension, by name. Raises 42P01 when it is not
+ * there.
+ */
+extern Oid rag_relation(const char *name, Oid nspoid);
 
 #endif							/* RAG_PLAN_H */

@@ -237,7 +237,7 @@ CROSS JOIN LATERAL (
   WHERE d.refclassid = 'pg_extension'::regclass AND d.refobjid = here.extoid AND d.deptype = 'e'
 
   UNION ALL
-  SELECT 17, 'dump mark', 'dump mark of ' || m.mark, NULL, NULL,
+  SELECT 17, 'dump mark', 'dump mark of ' || m.mark, m.mark, m.mark,
          jsonb_build_object('condition', m.condition),
          format('UPDATE pg_catalog.pg_extension SET extconfig = extconfig || %L::pg_catalog.regclass::pg_catalog.oid,'
                 ' extcondition = extcondition || %L::pg_catalog.text WHERE extname = ''rag_events''',

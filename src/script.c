@@ -5,18 +5,35 @@
  *		A script creates the SQL function for a helper, calls it and drops it
  *		again, so that none stays behind; and a helper refuses to run outside of
  *		a script. Under "trusted = true" PostgreSQL runs a script as a superuser
- *		for whoever owns the database.
+ *		for whoever owns the database, over tables whose owner may be hostile:
+ *		what is done to those tables here does not pass through the planner, and
+ *		runs no code of theirs.
  */
 #include "compat.h"
 
+#include "access/table.h"
+#include "access/tableam.h"
 #include "catalog/objectaddress.h"
+#include "catalog/pg_type_d.h"
 #include "commands/extension.h"
+#include "executor/tuptable.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
 
 #include "plan.h"
+#include "rag_events.h"
+#include "script.h"
 
-static void
-require_script(void)
+/* How often to try to get both tables' locks. */
+#define LOCK_ATTEMPTS 100
+
+void
+rag_require_script(void)
 {
 	if (!creating_extension ||
 		CurrentExtensionObject != get_extension_oid("rag_events", true))
@@ -25,22 +42,139 @@ require_script(void)
 				 errmsg("this function is for the scripts of rag_events only")));
 }
 
+void
+rag_require_create(Oid roleid, Oid nspoid)
+{
+	AclResult result = rag_namespace_aclcheck(nspoid, roleid, ACL_CREATE);
+
+	if (result != ACLCHECK_OK)
+		aclcheck_error(result, OBJECT_SCHEMA, get_namespace_name(nspoid));
+}
+
 /*
  * rag_check_install(owner regrole) returns void
  *
- * Raises 42501 unless the role that installs the extension may create objects
- * in its schema: a superuser runs the script, so no other check would.
+ * Raises 42501 unless the role that installs the extension may create objects in
+ * its schema: a superuser runs the script, so no other check would.
  */
 PG_FUNCTION_INFO_V1(rag_check_install);
 Datum
 rag_check_install(PG_FUNCTION_ARGS)
 {
-	Oid			nspoid = rag_namespace(fcinfo);
-	AclResult	result;
+	rag_require_script();
+	rag_require_create(PG_GETARG_OID(0), rag_namespace(fcinfo));
+	PG_RETURN_VOID();
+}
 
-	require_script();
-	result = rag_namespace_aclcheck(nspoid, PG_GETARG_OID(0), ACL_CREATE);
-	if (result != ACLCHECK_OK)
-		aclcheck_error(result, OBJECT_SCHEMA, get_namespace_name(nspoid));
+/* Waits for the first table only while the second is not held. */
+static bool
+lock_in_order(Oid first, Oid second)
+{
+	LockRelationOid(first, AccessExclusiveLock);
+	if (ConditionalLockRelationOid(second, AccessExclusiveLock))
+		return true;
+	UnlockRelationOid(first, AccessExclusiveLock);
+	return false;
+}
+
+/*
+ * Our functions lock sessions and then messages, an ORM's plain statements often
+ * the other way round. So whichever table is held, the other must not be waited
+ * for: when it is not free, let go, and wait for that one first.
+ */
+void
+rag_lock_both(Oid sessions, Oid messages)
+{
+	for (int i = 0; i < LOCK_ATTEMPTS; i++)
+	{
+		if (i % 2 == 0 ? lock_in_order(sessions, messages) : lock_in_order(messages, sessions))
+			return;
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+			 errmsg("could not lock tables \"sessions\" and \"messages\" together"),
+			 errhint("Try again when fewer transactions write to them.")));
+}
+
+/*
+ * rag_lock_tables() returns void
+ *
+ * Every step begins with it: locks sessions and messages until the end of the
+ * transaction, as rag_lock_both() does.
+ */
+PG_FUNCTION_INFO_V1(rag_lock_tables);
+Datum
+rag_lock_tables(PG_FUNCTION_ARGS)
+{
+	Oid nspoid = rag_namespace(fcinfo);
+
+	rag_require_script();
+	rag_lock_both(rag_relation("sessions", nspoid), rag_relation("messages", nspoid));
+	PG_RETURN_VOID();
+}
+
+/* Counts the rows of the table that have a value in the column. */
+static int64
+count_values(Relation rel, AttrNumber attnum)
+{
+	Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
+	TableScanDesc scan = table_beginscan(rel, snapshot, 0, NULL);
+	TupleTableSlot *slot = table_slot_create(rel, NULL);
+	int64 count = 0;
+
+	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (!slot_attisnull(slot, attnum))
+			count++;
+	}
+	ExecDropSingleTupleTableSlot(slot);
+	table_endscan(scan);
+	UnregisterSnapshot(snapshot);
+	return count;
+}
+
+/*
+ * rag_refuse_data_loss(tab regclass, VARIADIC columns text[]) returns void
+ *
+ * For a step down that drops columns: raises 55000 with the number of values that
+ * would be lost, unless rag_events.allow_data_loss is on. The caller holds the
+ * table's lock.
+ */
+PG_FUNCTION_INFO_V1(rag_refuse_data_loss);
+Datum
+rag_refuse_data_loss(PG_FUNCTION_ARGS)
+{
+	Relation rel;
+	Datum *columns;
+	int ncolumns;
+	StringInfoData lost;
+
+	rag_require_script();
+	if (rag_allow_data_loss)
+		PG_RETURN_VOID();
+
+	deconstruct_array(PG_GETARG_ARRAYTYPE_P(1), TEXTOID, -1, false, TYPALIGN_INT,
+					  &columns, NULL, &ncolumns);
+	initStringInfo(&lost);
+	rel = table_open(PG_GETARG_OID(0), AccessShareLock);
+	for (int i = 0; i < ncolumns; i++)
+	{
+		char *column = TextDatumGetCString(columns[i]);
+		AttrNumber attnum = get_attnum(RelationGetRelid(rel), column);
+		int64 count = attnum == InvalidAttrNumber ? 0 : count_values(rel, attnum);
+
+		if (count > 0)
+			appendStringInfo(&lost, "%s%s (" INT64_FORMAT " rows)",
+							 lost.len > 0 ? ", " : "", column, count);
+	}
+	if (lost.len > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("this step down would lose data"),
+				 errdetail("Values would be lost in these columns of table \"%s\": %s.",
+						   RelationGetRelationName(rel), lost.data),
+				 errhint("To lose them and go on, SET rag_events.allow_data_loss = on.")));
+	table_close(rel, NoLock);
 	PG_RETURN_VOID();
 }

@@ -1,0 +1,130 @@
+/* sql/rag_events--001_initial_schema--1.0.sql: what version 1.0 has besides the tables */
+
+-- complain if script is sourced in psql, rather than via ALTER EXTENSION
+\echo Use "ALTER EXTENSION rag_events UPDATE TO '1.0'" to load this file. \quit
+
+--
+-- Functions. They run with the caller's rights, so that everybody may call them
+-- and nobody gains anything by it.
+--
+CREATE FUNCTION @extschema@.rag_create_session(
+  user_id       pg_catalog.text  DEFAULT NULL,
+  metadata      pg_catalog.jsonb DEFAULT NULL,
+  session_id    pg_catalog.uuid  DEFAULT NULL,
+  if_not_exists pg_catalog.bool  DEFAULT false
+) RETURNS pg_catalog.uuid
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'rag_create_session';
+
+CREATE FUNCTION @extschema@.rag_add_message(
+  session_id      pg_catalog.uuid,
+  role            pg_catalog.text,
+  content         pg_catalog.text,
+  sources         pg_catalog.jsonb  DEFAULT NULL,
+  latency_ms      pg_catalog.float8 DEFAULT NULL,
+  top_k           pg_catalog.int4   DEFAULT NULL,
+  query_type      pg_catalog.text   DEFAULT NULL,
+  user_id         pg_catalog.text   DEFAULT NULL,
+  token_count     pg_catalog.int4   DEFAULT NULL,
+  metadata        pg_catalog.jsonb  DEFAULT NULL,
+  idempotency_key pg_catalog.text   DEFAULT NULL
+) RETURNS pg_catalog.int8
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'rag_add_message';
+
+CREATE FUNCTION @extschema@.rag_version() RETURNS pg_catalog.text
+LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'rag_version';
+
+CREATE FUNCTION @extschema@.rag_migrations()
+RETURNS TABLE (
+  version      pg_catalog.text,
+  down_version pg_catalog.text,
+  revision     pg_catalog.text,
+  description  pg_catalog.text,
+  is_current   pg_catalog.bool,
+  is_head      pg_catalog.bool,
+  applied_at   pg_catalog.timestamptz,
+  applied_by   pg_catalog.name
+)
+LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 10 AS 'MODULE_PATHNAME', 'rag_migrations';
+
+CREATE FUNCTION @extschema@.rag_next_version(
+  steps pg_catalog.int4 DEFAULT 1
+) RETURNS pg_catalog.text
+LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'rag_next_version';
+
+CREATE FUNCTION @extschema@.rag_migration_sql(
+  from_version pg_catalog.text,
+  to_version   pg_catalog.text
+) RETURNS pg_catalog.text
+LANGUAGE c STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'rag_migration_sql';
+
+-- These two show names and definitions as they are whatever the caller's settings.
+CREATE FUNCTION @extschema@.rag_check_schema()
+RETURNS TABLE (object pg_catalog.text, kind pg_catalog.text, expected pg_catalog.text, actual pg_catalog.text, ddl pg_catalog.text)
+LANGUAGE c STABLE
+SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off SET datestyle = 'ISO' SET intervalstyle = 'postgres' SET extra_float_digits = 3
+AS 'MODULE_PATHNAME', 'rag_check_schema';
+
+CREATE FUNCTION @extschema@.rag_local_ddl()
+RETURNS TABLE (section pg_catalog.text, object pg_catalog.text, ddl pg_catalog.text)
+LANGUAGE c STABLE
+SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off SET datestyle = 'ISO' SET intervalstyle = 'postgres' SET extra_float_digits = 3
+AS 'MODULE_PATHNAME', 'rag_local_ddl';
+
+--
+-- Descriptions
+--
+COMMENT ON TABLE @extschema@.sessions IS 'conversations between a user and an assistant';
+COMMENT ON COLUMN @extschema@.sessions.id IS 'id of the session; rag_create_session() makes time-ordered ones';
+COMMENT ON COLUMN @extschema@.sessions.user_id IS 'user whom the session belongs to, as the application names him; null: nobody';
+COMMENT ON COLUMN @extschema@.sessions.created_at IS 'when the session was created, in the TimeZone of the client that did it';
+COMMENT ON COLUMN @extschema@.sessions.updated_at IS 'when the last message was added, in the TimeZone of the client that did it';
+COMMENT ON COLUMN @extschema@.sessions.metadata IS 'what the application keeps about the session';
+COMMENT ON CONSTRAINT sessions_pkey ON @extschema@.sessions IS 'a session is known by its id';
+COMMENT ON INDEX @extschema@.sessions_pkey IS 'sessions by id';
+COMMENT ON INDEX @extschema@.ix_sessions_user_id IS 'sessions of a user';
+COMMENT ON INDEX @extschema@.ix_sessions_user_created IS 'sessions of a user by time of creation';
+COMMENT ON INDEX @extschema@.ix_sessions_created_at IS 'sessions by time of creation';
+
+COMMENT ON TABLE @extschema@.messages IS 'messages of the sessions; within a session, the order of ids is the order of the conversation';
+COMMENT ON COLUMN @extschema@.messages.id IS 'id of the message, ascending';
+COMMENT ON COLUMN @extschema@.messages.session_id IS 'session that the message belongs to';
+COMMENT ON COLUMN @extschema@.messages.role IS 'who speaks: user or assistant';
+COMMENT ON COLUMN @extschema@.messages.content IS 'text of the message';
+COMMENT ON COLUMN @extschema@.messages.created_at IS 'when the message was added, in the TimeZone of the client that did it; not what messages are ordered by';
+COMMENT ON COLUMN @extschema@.messages.sources IS 'retrieved passages that the answer rests on';
+COMMENT ON COLUMN @extschema@.messages.latency_ms IS 'how long the answer took, in milliseconds';
+COMMENT ON COLUMN @extschema@.messages.top_k IS 'how many passages the retrieval was asked for';
+COMMENT ON COLUMN @extschema@.messages.query_type IS 'kind of query, as the application names it';
+COMMENT ON SEQUENCE @extschema@.messages_id_seq IS 'ids of messages';
+COMMENT ON CONSTRAINT messages_pkey ON @extschema@.messages IS 'a message is known by its id';
+COMMENT ON CONSTRAINT ck_messages_role ON @extschema@.messages IS 'the two roles of a conversation, matched exactly';
+COMMENT ON CONSTRAINT messages_session_id_fkey ON @extschema@.messages IS 'messages go when their session goes';
+COMMENT ON INDEX @extschema@.messages_pkey IS 'messages by id';
+COMMENT ON INDEX @extschema@.ix_messages_session_id IS 'messages of a session';
+COMMENT ON INDEX @extschema@.ix_messages_session_created IS 'messages of a session by time';
+
+COMMENT ON TABLE @extschema@.rag_migration_log IS 'one row for each script of the extension that ran in this database; not dumped';
+COMMENT ON COLUMN @extschema@.rag_migration_log.id IS 'order of the scripts';
+COMMENT ON COLUMN @extschema@.rag_migration_log.version IS 'version that the script led to';
+COMMENT ON COLUMN @extschema@.rag_migration_log.previous_version IS 'version that the script started from; null: none';
+COMMENT ON COLUMN @extschema@.rag_migration_log.applied_at IS 'start of the transaction that ran the script';
+COMMENT ON COLUMN @extschema@.rag_migration_log.applied_by IS 'session_user who ran the script';
+COMMENT ON SEQUENCE @extschema@.rag_migration_log_id_seq IS 'order of the scripts';
+COMMENT ON CONSTRAINT rag_migration_log_pkey ON @extschema@.rag_migration_log IS 'a script''s run is known by its place in the order';
+COMMENT ON INDEX @extschema@.rag_migration_log_pkey IS 'runs of scripts in order';
+
+COMMENT ON FUNCTION @extschema@.rag_create_session(pg_catalog.text, pg_catalog.jsonb, pg_catalog.uuid, pg_catalog.bool)
+IS 'create a session and return its id; if_not_exists returns the user''s session of that id if there is one';
+COMMENT ON FUNCTION @extschema@.rag_add_message(pg_catalog.uuid, pg_catalog.text, pg_catalog.text, pg_catalog.jsonb, pg_catalog.float8, pg_catalog.int4, pg_catalog.text, pg_catalog.text, pg_catalog.int4, pg_catalog.jsonb, pg_catalog.text)
+IS 'add a message (role user or assistant, latency in milliseconds) to a session and return the message''s id';
+COMMENT ON FUNCTION @extschema@.rag_version() IS 'version of rag_events that is installed in this database';
+COMMENT ON FUNCTION @extschema@.rag_migrations()
+IS 'versions of rag_events, oldest first, and when each was last applied to this database';
+COMMENT ON FUNCTION @extschema@.rag_next_version(pg_catalog.int4)
+IS 'version that is so many steps up (negative: down) from the installed one; null past either end';
+COMMENT ON FUNCTION @extschema@.rag_migration_sql(pg_catalog.text, pg_catalog.text)
+IS 'what ALTER EXTENSION would run between two versions; from null: what CREATE EXTENSION would run';
+COMMENT ON FUNCTION @extschema@.rag_check_schema() IS 'what differs between this database and the installed version, each with the DDL that mends it';
+COMMENT ON FUNCTION @extschema@.rag_local_ddl() IS 'DDL for what users attached to the tables and pg_dump does not keep';
+
+INSERT INTO @extschema@.rag_migration_log (version, previous_version) VALUES ('1.0', '001_initial_schema');

@@ -1,0 +1,111 @@
+-- Adoption. First, statements that give the tables of another migration tool our names, where the
+-- same sequence, constraint or index is there under another. Nothing here touches
+-- data. The check of role is made anew where it is there in other words.
+--
+--   actual, expected   the CTEs of schema_differences.sql, which are put in front
+, expected_checks AS (
+  -- The ways in which PostgreSQL shows role IN ('user', 'assistant') and its like.
+  SELECT replace(replace(form, '$1', r.a), '$2', r.b) AS definition
+  FROM unnest(ARRAY[
+    'CHECK (((role)::text = ANY (ARRAY[''$1''::text, ''$2''::text])))',
+    'CHECK (((role)::text = ANY ((ARRAY[''$1''::character varying, ''$2''::character varying])::text[])))',
+    'CHECK (((role)::text = ANY (ARRAY[(''$1''::character varying)::text, (''$2''::character varying)::text])))',
+    'CHECK ((((role)::text = ''$1''::text) OR ((role)::text = ''$2''::text)))'
+  ]) AS form
+  CROSS JOIN (VALUES ('user', 'assistant'), ('assistant', 'user')) AS r (a, b)
+),
+unnamed AS (  -- expected, and not there under its name
+  SELECT e.*, quote_ident(n.nspname) || '.' || quote_ident(e.tbl) AS q, n.nspname,
+         CASE e.kind
+           WHEN 'index' THEN substring(e.def ->> 'definition' FROM '^CREATE (?:UNIQUE )?INDEX')
+                             || substring(e.def ->> 'definition' FROM ' USING .*$')
+           ELSE e.def ->> 'definition'
+         END AS shape
+  FROM expected e JOIN pg_namespace n ON n.oid = $1
+  WHERE NOT EXISTS (SELECT FROM actual a WHERE a.object = e.object)
+),
+unexpected AS (  -- there, and not expected under its name
+  SELECT a.*,
+         CASE a.kind
+           WHEN 'index' THEN substring(a.def ->> 'definition' FROM '^CREATE (?:UNIQUE )?INDEX')
+                             || substring(a.def ->> 'definition' FROM ' USING .*$')
+           ELSE a.def ->> 'definition'
+         END AS shape
+  FROM actual a
+  WHERE NOT EXISTS (SELECT FROM expected e WHERE e.object = a.object)
+),
+renames AS (
+  SELECT 1 AS ord, format('ALTER SEQUENCE %s RENAME TO %I', s.oid::regclass, u.name) AS ddl
+  FROM unnamed u
+  JOIN pg_class t ON t.relnamespace = $1 AND t.relname = 'messages'
+  JOIN pg_attribute i ON i.attrelid = t.oid AND i.attname = 'id'
+  JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = t.oid
+    AND d.refobjsubid = i.attnum AND d.classid = 'pg_class'::regclass AND d.deptype = 'a'
+  JOIN pg_class s ON s.oid = d.objid AND s.relkind = 'S' AND s.relnamespace = $1
+  WHERE u.kind = 'sequence'
+  UNION ALL
+  SELECT 2, format('ALTER TABLE %s RENAME CONSTRAINT %I TO %I', u.q, min(a.name), u.name)
+  FROM unnamed u
+  JOIN unexpected a ON a.kind = 'constraint' AND a.tbl = u.tbl AND a.shape = u.shape
+  WHERE u.kind = 'constraint'
+  GROUP BY u.q, u.name
+  UNION ALL
+  SELECT 3, format('ALTER INDEX %I.%I RENAME TO %I', u.nspname, min(a.name), u.name)
+  FROM unnamed u
+  JOIN unexpected a ON a.kind = 'index' AND a.tbl = u.tbl AND a.shape = u.shape
+  WHERE u.kind = 'index'
+  GROUP BY u.nspname, u.name
+  UNION ALL
+  SELECT 4, format('ALTER TABLE %I.%I DROP CONSTRAINT %I, ADD CONSTRAINT %I %s',
+                   n.nspname, e.tbl, min(a.name), e.name, e.def ->> 'definition')
+  FROM expected e
+  JOIN pg_namespace n ON n.oid = $1
+  JOIN actual a ON a.kind = 'constraint' AND a.tbl = e.tbl
+  JOIN expected_checks c ON c.definition = a.def ->> 'definition'
+  JOIN expected ec ON ec.object = 'column messages.role'
+  JOIN actual ac ON ac.object = ec.object
+    AND ac.def ->> 'type' = ec.def ->> 'type'  -- not a type whose casts run code of its owner
+  WHERE e.object = 'constraint ck_messages_role of table messages'
+    AND NOT EXISTS (SELECT FROM actual s
+                    WHERE s.tbl = e.tbl AND s.kind = e.kind AND s.def ->> 'definition' = e.def ->> 'definition')
+  GROUP BY n.nspname, e.tbl, e.name, e.def
+)
+-- What keeps the tables from being adopted. Own objects must go, too: once the
+-- tables are an extension's, pg_dump would leave them out without a word.
+, unadoptable AS (
+  SELECT d.ord, d.object, d.difference, d.expected, d.actual, d.ddl
+  FROM (TABLE missing UNION ALL TABLE changed) AS d
+  JOIN expected e ON e.object = d.object
+  WHERE e.kind IN ('table', 'sequence', 'column', 'constraint', 'index') AND e.tbl <> 'rag_migration_log'
+  UNION ALL
+  SELECT a.ord, a.object, 'unexpected', NULL, NULL,
+         CASE a.kind
+           WHEN 'column' THEN format('ALTER TABLE %s DROP COLUMN %I', x.q, a.name)
+           WHEN 'column option' THEN format('ALTER TABLE %s ALTER COLUMN %I %s', x.q, a.name,
+             CASE
+               WHEN a.object LIKE 'storage of %' THEN 'SET STORAGE ' || CASE t.typstorage
+                 WHEN 'p' THEN 'PLAIN' WHEN 'e' THEN 'EXTERNAL' WHEN 'x' THEN 'EXTENDED' ELSE 'MAIN' END
+               WHEN a.object LIKE 'compression of %' THEN 'SET COMPRESSION default'
+               WHEN a.object LIKE 'statistics of %' THEN 'SET STATISTICS -1'
+               ELSE format('RESET (%s)', substring(a.object FROM '^option (\S+) '))
+             END)
+           WHEN 'table option' THEN format('ALTER TABLE %s RESET (%s)', x.q, a.name)
+           WHEN 'constraint' THEN format('ALTER TABLE %s DROP CONSTRAINT %I', x.q, a.name)
+           WHEN 'index' THEN format('DROP INDEX %I.%I', n.nspname, a.name)
+           WHEN 'replica identity' THEN format('ALTER TABLE %s REPLICA IDENTITY DEFAULT', x.q)
+           WHEN 'trigger' THEN format('DROP TRIGGER %I ON %s', a.name, x.q)
+           WHEN 'rule' THEN format('DROP RULE %I ON %s', a.name, x.q)
+           WHEN 'policy' THEN format('DROP POLICY %I ON %s', a.name, x.q)
+           WHEN 'row security' THEN format('ALTER TABLE %s %s ROW LEVEL SECURITY', x.q,
+             CASE WHEN a.object LIKE 'forced %' THEN 'NO FORCE' ELSE 'DISABLE' END)
+           WHEN 'publication' THEN format('ALTER PUBLICATION %I DROP TABLE %s', a.name, x.q)
+         END
+  FROM actual a
+  JOIN pg_namespace n ON n.oid = $1
+  CROSS JOIN LATERAL (SELECT quote_ident(n.nspname) || '.' || quote_ident(a.tbl)) AS x (q)
+  LEFT JOIN pg_attribute c ON c.attrelid = to_regclass(x.q) AND c.attname = a.name
+  LEFT JOIN pg_type t ON t.oid = c.atttypid
+  WHERE a.kind IN ('column', 'column option', 'table option', 'constraint', 'index', 'replica identity',
+                   'trigger', 'rule', 'policy', 'row security', 'publication')
+    AND NOT EXISTS (SELECT FROM expected e WHERE e.object = a.object)
+)

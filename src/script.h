@@ -1,0 +1,23 @@
+/*
+ * script.h
+ *		Helpers of the extension's own scripts.
+ */
+#ifndef RAG_SCRIPT_H
+#define RAG_SCRIPT_H
+
+#include "compat.h"
+
+/* Raises 42501 unless a script of this extension is running. */
+extern void rag_require_script(void);
+
+/* Raises 42501 unless the role may create objects in the schema. */
+extern void rag_require_create(Oid roleid, Oid nspoid);
+
+/*
+ * Takes ACCESS EXCLUSIVE locks on both tables. Writers lock them in either order,
+ * and none of them is made to deadlock. Raises 55P03 when, after many attempts,
+ * there was always a writer between the two.
+ */
+extern void rag_lock_both(Oid sessions, Oid messages);
+
+#endif /* RAG_SCRIPT_H */
