@@ -19,6 +19,7 @@
 #include "utils/builtins.h"
 #include "utils/json.h"
 #include "utils/lsyscache.h"
+#include "utils/tuplestore.h"
 
 #include "check.h"
 #include "extfile.h"
