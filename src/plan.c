@@ -94,12 +94,25 @@ prepare(const RagStatement *statement, Oid nspoid)
 	return plan;
 }
 
+/*
+ * Is the kept plan still what would be prepared now? Where a rule of the user
+ * (DO INSTEAD NOTHING) left nothing of a statement, its plan depends on no table,
+ * and PostgreSQL would not notice that the rule has gone.
+ */
+static bool
+still_holds(SPIPlanPtr plan)
+{
+	CachedPlanSource *source = linitial(SPI_plan_get_plan_sources(plan));
+
+	return SPI_plan_is_valid(plan) && source->query_list != NIL;
+}
+
 static SPIPlanPtr
 valid_plan(const RagStatement *statement, Oid nspoid)
 {
 	PlanEntry *entry = plan_entry(statement, nspoid);
 
-	if (entry->plan && !SPI_plan_is_valid(entry->plan))
+	if (entry->plan && !still_holds(entry->plan))
 	{
 		SPIPlanPtr stale = entry->plan;
 
