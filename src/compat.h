@@ -56,4 +56,13 @@
 #define rag_extension_control_path() "$system"
 #endif
 
+/* 19 lets the caller of a table scan add options. */
+#if PG_VERSION_NUM >= 190000
+#define rag_table_beginscan(rel, snapshot) \
+	table_beginscan((rel), (snapshot), 0, NULL, SO_NONE)
+#else
+#define rag_table_beginscan(rel, snapshot) \
+	table_beginscan((rel), (snapshot), 0, NULL)
+#endif
+
 #endif							/* RAG_COMPAT_H */

@@ -118,7 +118,7 @@ static int64
 count_values(Relation rel, AttrNumber attnum)
 {
 	Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
-	TableScanDesc scan = table_beginscan(rel, snapshot, 0, NULL);
+	TableScanDesc scan = rag_table_beginscan(rel, snapshot);
 	TupleTableSlot *slot = table_slot_create(rel, NULL);
 	int64 count = 0;
 
