@@ -3,10 +3,10 @@
 # The tests of test/run.sh on several majors of PostgreSQL, each in a chroot of
 # the Debian suite that carries it:
 #
-#	test/matrix.sh [-v] [--no-cache] [MAJOR…]		(15 17 18 by default)
+#   test/matrix.sh [-v] [--no-cache] [MAJOR…]       (15 17 18 by default)
 #
-#	-v			print all output, not only that of failing majors
-#	--no-cache	build the chroots anew and do not keep them
+#   -v          print all output, not only that of failing majors
+#   --no-cache  build the chroots anew and do not keep them
 #
 # Needs Debian, root (or sudo) and a kernel that allows mount namespaces. Chroots
 # are kept for a week in $RAG_CACHE (/var/cache/rag_events by default). A chroot
@@ -26,12 +26,12 @@ suites="bookworm trixie forky sid experimental"
 verbose=
 majors=
 for arg in "$@"; do
-	case $arg in
-	-v) verbose=1 ;;
-	--no-cache) cache= ;;
-	[1-9][0-9]) majors="$majors $arg" ;;
-	*) rag_die "unknown argument \"$arg\"" ;;
-	esac
+  case $arg in
+  -v) verbose=1 ;;
+  --no-cache) cache= ;;
+  [1-9][0-9]) majors="$majors $arg" ;;
+  *) rag_die "unknown argument \"$arg\"" ;;
+  esac
 done
 majors=${majors:- 15 17 18}
 
@@ -41,40 +41,40 @@ majors=${majors:- 15 17 18}
 
 # The mirror that this machine itself uses.
 find_mirror() {
-	# shellcheck disable=SC2016 # for apt to expand
-	apt-get indextargets --format '$(ORIGIN)|$(LABEL)|$(REPO_URI)' 'Created-By: Packages' |
-		sed -n 's,^Debian|Debian|\(.*[^/]\)/*$,\1,p' | head -n 1
+  # shellcheck disable=SC2016 # for apt to expand
+  apt-get indextargets --format '$(ORIGIN)|$(LABEL)|$(REPO_URI)' 'Created-By: Packages' |
+    sed -n 's,^Debian|Debian|\(.*[^/]\)/*$,\1,p' | head -n 1
 }
 
 # apt's view of all suites, apart from the machine's own.
 apt_view() {
-	"$@" -o Dir::State::lists="$RAG_TMP/lists" -o Dir::Etc::sourceparts=- \
-		-o Dir::Etc::sourcelist="$RAG_TMP/sources.list" -o APT::Sandbox::User=root \
-		-o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache=
+  "$@" -o Dir::State::lists="$RAG_TMP/lists" -o Dir::Etc::sourceparts=- \
+    -o Dir::Etc::sourcelist="$RAG_TMP/sources.list" -o APT::Sandbox::User=root \
+    -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache=
 }
 
 # load_suites: false where no suite could be read at all.
 load_suites() {
-	local suite
+  local suite
 
-	for suite in $suites; do echo "deb $mirror $suite main"; done >"$RAG_TMP/sources.list"
-	mkdir -p "$RAG_TMP/lists/partial"
-	apt_view apt-get -q update >"$RAG_TMP/log/suites" 2>&1
-	apt_view apt-cache policy | grep -q "$mirror"
+  for suite in $suites; do echo "deb $mirror $suite main"; done >"$RAG_TMP/sources.list"
+  mkdir -p "$RAG_TMP/lists/partial"
+  apt_view apt-get -q update >"$RAG_TMP/log/suites" 2>&1
+  apt_view apt-cache policy | grep -q "$mirror"
 }
 
 # suite_of MAJOR: the most stable suite that has it.
 suite_of() {
-	local found suite
+  local found suite
 
-	found=$(apt_view apt-cache madison "postgresql-server-dev-$1")
-	for suite in $suites; do
-		if grep -q " $suite/main " <<<"$found"; then
-			echo "$suite"
-			return
-		fi
-	done
-	return 1
+  found=$(apt_view apt-cache madison "postgresql-server-dev-$1")
+  for suite in $suites; do
+    if grep -q " $suite/main " <<<"$found"; then
+      echo "$suite"
+      return
+    fi
+  done
+  return 1
 }
 
 # ---------------------------------------------------------------------------
@@ -85,49 +85,49 @@ suite_of() {
 # all processes are in namespaces of their own: they end with the command however
 # it ends, and the chroot stays as it was but for installed packages.
 in_chroot() {
-	local dir=$1
-	shift
-	# shellcheck disable=SC2016 # for the inner shells to expand
-	rag_sources | unshare --mount --pid --fork --kill-child sh -c '
-		mount -t proc proc "$0/proc" && mount -t tmpfs tmpfs "$0/tmp" &&
-			mount -t tmpfs tmpfs "$0/dev/shm" || exit
-		exec chroot "$0" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root sh -c '\''
-			mkdir /tmp/source && cd /tmp/source && tar -xf - --no-same-owner || exit
-			exec "$@" </dev/null'\'' sh "$@"' "$dir" "$@"
+  local dir=$1
+  shift
+  # shellcheck disable=SC2016 # for the inner shells to expand
+  rag_sources | unshare --mount --pid --fork --kill-child sh -c '
+    mount -t proc proc "$0/proc" && mount -t tmpfs tmpfs "$0/tmp" &&
+      mount -t tmpfs tmpfs "$0/dev/shm" || exit
+    exec chroot "$0" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root sh -c '\''
+      mkdir /tmp/source && cd /tmp/source && tar -xf - --no-same-owner || exit
+      exec "$@" </dev/null'\'' sh "$@"' "$dir" "$@"
 }
 
 # build_chroot MAJOR SUITE DIR
 build_chroot() {
-	local major=$1 suite=$2 dir=$3 base=$2 script=
+  local major=$1 suite=$2 dir=$3 base=$2 script=
 
-	[ "$suite" = experimental ] && base=sid
-	# debootstrap of an older Debian does not know the name of a newer one.
-	[ -e "/usr/share/debootstrap/scripts/$base" ] || script=sid
-	rm -rf "$dir"
-	mkdir -p "$dir" &&
-		unshare --mount --pid --fork --kill-child debootstrap --variant=minbase "$base" \
-			"$dir" "$mirror" $script || return
-	mkdir -p "$dir/dev/shm"
-	printf '#!/bin/sh\nexit 101\n' >"$dir/usr/sbin/policy-rc.d" # start no service
-	chmod +x "$dir/usr/sbin/policy-rc.d"
-	apt-config dump | grep -E '^Acquire::(https?|Check|Retries)' >"$dir/etc/apt/apt.conf.d/99host"
-	if [ "$suite" = experimental ]; then
-		echo "deb $mirror experimental main" >"$dir/etc/apt/sources.list.d/experimental.list"
-		printf '%s\n' "Package: src:postgresql-$major" 'Pin: release a=experimental' \
-			'Pin-Priority: 990' >"$dir/etc/apt/preferences.d/experimental"
-	fi
-	install_in_chroot "$major" "$dir"
+  [ "$suite" = experimental ] && base=sid
+  # debootstrap of an older Debian does not know the name of a newer one.
+  [ -e "/usr/share/debootstrap/scripts/$base" ] || script=sid
+  rm -rf "$dir"
+  mkdir -p "$dir" &&
+    unshare --mount --pid --fork --kill-child debootstrap --variant=minbase "$base" \
+      "$dir" "$mirror" $script || return
+  mkdir -p "$dir/dev/shm"
+  printf '#!/bin/sh\nexit 101\n' >"$dir/usr/sbin/policy-rc.d" # start no service
+  chmod +x "$dir/usr/sbin/policy-rc.d"
+  apt-config dump | grep -E '^Acquire::(https?|Check|Retries)' >"$dir/etc/apt/apt.conf.d/99host"
+  if [ "$suite" = experimental ]; then
+    echo "deb $mirror experimental main" >"$dir/etc/apt/sources.list.d/experimental.list"
+    printf '%s\n' "Package: src:postgresql-$major" 'Pin: release a=experimental' \
+      'Pin-Priority: 990' >"$dir/etc/apt/preferences.d/experimental"
+  fi
+  install_in_chroot "$major" "$dir" && rm -f "$dir"/var/cache/apt/archives/*.deb
 }
 
 # shellcheck disable=SC2086 # a list of words
 install_in_chroot() {
-	in_chroot "$2" env PG_MAJOR="$1" test/run.sh --install $stages
+  in_chroot "$2" env PG_MAJOR="$1" test/run.sh --install $stages
 }
 
 # ready_chroot MAJOR DIR: whether a cached chroot is there and can be used, its
 # packages brought up to what the tests need today.
 ready_chroot() {
-	[ -f "$2/.suite" ] && install_in_chroot "$1" "$2"
+  [ -f "$2/.suite" ] && install_in_chroot "$1" "$2"
 }
 
 is_fresh() { [ -n "$(find "$1/.suite" -mtime "-$max_age_days" 2>/dev/null)" ]; }
@@ -135,16 +135,16 @@ is_fresh() { [ -n "$(find "$1/.suite" -mtime "-$max_age_days" 2>/dev/null)" ]; }
 # chroot_of MAJOR DIR: sets up DIR. A new chroot gets its name when it is
 # complete, so that one cut short is never taken for one that is.
 chroot_of() {
-	local major=$1 dir=$2 suite
+  local major=$1 dir=$2 suite
 
-	is_fresh "$dir" && ready_chroot "$major" "$dir" && return
-	if suite=$(suite_of "$major") && build_chroot "$major" "$suite" "$dir.new"; then
-		echo "$suite" >"$dir.new/.suite"
-		rm -rf "$dir" && mv "$dir.new" "$dir"
-		return
-	fi
-	rm -rf "$dir.new"
-	ready_chroot "$major" "$dir"
+  is_fresh "$dir" && ready_chroot "$major" "$dir" && return
+  if suite=$(suite_of "$major") && build_chroot "$major" "$suite" "$dir.new"; then
+    echo "$suite" >"$dir.new/.suite"
+    rm -rf "$dir" && mv "$dir.new" "$dir"
+    return
+  fi
+  rm -rf "$dir.new"
+  ready_chroot "$major" "$dir"
 }
 
 # ---------------------------------------------------------------------------
@@ -152,51 +152,51 @@ chroot_of() {
 # test_major MAJOR: leaves the log of the tests in log/MAJOR, or that of the
 # failing set-up in log/MAJOR.setup alone.
 test_major() {
-	local major=$1 dir=$chroots/$1 log=$RAG_TMP/log/$1
+  local major=$1 dir=$chroots/$1 log=$RAG_TMP/log/$1
 
-	exec 9>"$dir.lock" && flock 9
-	chroot_of "$major" "$dir" >"$log.setup" 2>&1 || return
-	# shellcheck disable=SC2086 # a list of words
-	in_chroot "$dir" env PG_MAJOR="$major" test/run.sh -v $stages >"$log" 2>&1
+  exec 9>"$dir.lock" && flock 9
+  chroot_of "$major" "$dir" >"$log.setup" 2>&1 || return
+  # shellcheck disable=SC2086 # a list of words
+  in_chroot "$dir" env PG_MAJOR="$major" test/run.sh -v $stages >"$log" 2>&1
 }
 
 test_majors() {
-	local major
+  local major
 
-	for major in $majors; do
-		while [ "$(jobs -rp | wc -l)" -ge "$jobs" ]; do wait -n; done
-		test_major "$major" &
-	done
-	wait
+  for major in $majors; do
+    while [ "$(jobs -rp | wc -l)" -ge "$jobs" ]; do wait -n; done
+    test_major "$major" &
+  done
+  wait
 }
 
 # report MAJOR: prints what came of it, and adds it to the totals.
 report() {
-	local log=$RAG_TMP/log/$1 suite p=0 f=0 s=0
+  local log=$RAG_TMP/log/$1 suite p=0 f=0 s=0
 
-	suite=$(cat "$chroots/$1/.suite" 2>/dev/null)
-	if [ ! -e "$log" ]; then
-		tail -n 20 "$log.setup"
-		echo "SKIPPED: PostgreSQL $1: $(why_skipped "$1")"
-		s=1
-	else
-		rag_read_total "$log" >"$log.total" || echo 0 1 0 >"$log.total" # it died
-		read -r p f s <"$log.total"
-		if [ "$f" -gt 0 ] || [ "$p" -eq 0 ] || [ -n "$verbose" ]; then
-			rag_note "log of PostgreSQL $1 ($suite)"
-			cat "$log"
-		fi
-		rag_note "PostgreSQL $1 ($suite): $p passed, $f failed, $s skipped"
-	fi
-	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+  suite=$(cat "$chroots/$1/.suite" 2>/dev/null)
+  if [ ! -e "$log" ]; then
+    tail -n 20 "$log.setup"
+    echo "SKIPPED: PostgreSQL $1: $(why_skipped "$1")"
+    s=1
+  else
+    rag_read_total "$log" >"$log.total" || echo 0 1 0 >"$log.total" # it died
+    read -r p f s <"$log.total"
+    if [ "$f" -gt 0 ] || [ "$p" -eq 0 ] || [ -n "$verbose" ]; then
+      rag_note "log of PostgreSQL $1 ($suite)"
+      cat "$log"
+    fi
+    rag_note "PostgreSQL $1 ($suite): $p passed, $f failed, $s skipped"
+  fi
+  passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
 }
 
 why_skipped() {
-	if [ -n "$(suite_of "$1")" ]; then
-		echo "no chroot could be set up (its last lines are above)"
-	else
-		echo "no Debian suite carries it, of $suites"
-	fi
+  if [ -n "$(suite_of "$1")" ]; then
+    echo "no chroot could be set up (its last lines are above)"
+  else
+    echo "no Debian suite carries it, of $suites"
+  fi
 }
 
 rag_debian || rag_die "the matrix runs on Debian only; test/run.sh takes a PG_CONFIG"

@@ -2,19 +2,19 @@
 #
 # From a bare machine to every test passed:
 #
-#	test/run.sh [-v] [--keep] [--install] [STAGE…]
+#   test/run.sh [-v] [--keep] [--install] [STAGE…]
 #
 # Stages, all of them by default:
-#	lint	static checks (test/lint.sh)
-#	build	gcc and clang, warnings are errors
-#	regress	make installcheck: pg_regress and isolation tests
-#	tap		make prove_installcheck: test/t/*.pl, with servers of their own
-#	clients	test/clients/*.sh, each with an empty database of a running server
-#	demo	test/demo.sh, the first thing that a newcomer runs
+#   lint    static checks (test/lint.sh)
+#   build   gcc and clang, warnings are errors
+#   regress make installcheck: pg_regress and isolation tests
+#   tap     make prove_installcheck: test/t/*.pl, with servers of their own
+#   clients test/clients/*.sh, each with an empty database of a running server
+#   demo    test/demo.sh, the first thing that a newcomer runs
 #
-#	-v		print all output, not only that of failing stages
-#	--keep	leave the work folder in place
-#	--install	only install what the stages need
+#   -v      print all output, not only that of failing stages
+#   --keep  leave the work folder in place
+#   --install   only install what the stages need
 #
 # Installs what is missing on Debian, works in a temporary folder with a server
 # of its own, and ends with the line "N passed, N failed[, N skipped]".
@@ -23,8 +23,8 @@
 # A client test runs in a copy of the repository as an ordinary user, with PGHOST,
 # PGPORT, PGUSER (a superuser) and PGDATABASE (empty, its own) set and rag_events
 # available. It prints "ok - what" or "not ok - what" for each test, "1..0 # SKIP
-# why" where it cannot run, and exits non-zero on failure. A comment line
-# "# Debian packages: NAME…" names what has to be installed for it.
+# why" where it cannot run, and exits non-zero on failure. It names what it needs in
+# lines "rag_require NEED…", which are carried out beforehand, with root's rights.
 
 set -u
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -34,13 +34,13 @@ verbose=
 install_only=
 stages=
 for arg in "$@"; do
-	case $arg in
-	-v) verbose=1 ;;
-	--keep) RAG_KEEP=1 ;;
-	--install) install_only=1 ;;
-	lint | build | regress | tap | clients | demo) stages="$stages $arg" ;;
-	*) rag_die "unknown argument \"$arg\"; stages: $all_stages" ;;
-	esac
+  case $arg in
+  -v) verbose=1 ;;
+  --keep) RAG_KEEP=1 ;;
+  --install) install_only=1 ;;
+  lint | build | regress | tap | clients | demo) stages="$stages $arg" ;;
+  *) rag_die "unknown argument \"$arg\"; stages: $all_stages" ;;
+  esac
 done
 stages=${stages:-$all_stages}
 
@@ -49,57 +49,58 @@ passed=0 failed=0 skipped=0
 
 # count LOG: prints "passed failed skipped" of the tests that LOG tells of, be it
 # TAP (prove -v, pg_regress from 16 on, our own) or pg_regress of 15:
-#	test session_create               ... ok           21 ms
-#	test session_delete               ... FAILED       17 ms
+#   test session_create               ... ok           21 ms
+#   test session_delete               ... FAILED       17 ms
 count() {
-	awk '
-		/^not ok .*# TODO/ || /^ok .*# (SKIP|skip)/ || /^1\.\.0.*# (SKIP|skip)/ { skipped++; next }
-		/^ok ([0-9]|- )/ || /^(test|    ) .* \.\.\. ok( |$)/ { passed++; next }
-		/^not ok/ || /^(test|    ) .* \.\.\. FAILED/ { failed++ }
-		END { print passed + 0, failed + 0, skipped + 0 }' "$1"
+  awk '
+    /^not ok .*# TODO/ || /^ok .*# (SKIP|skip)/ || /^1\.\.0.*# (SKIP|skip)/ ||
+      /^test.* \.\. skipped/ { skipped++; next }
+    /^ok ([0-9]|- )/ || /^(test|    ) .* \.\.\. ok( |$)/ { passed++; next }
+    /^not ok/ || /^(test|    ) .* \.\.\. FAILED/ { failed++ }
+    END { print passed + 0, failed + 0, skipped + 0 }' "$1"
 }
 
 # run_stage NAME: runs stage_NAME and counts its results. A stage that fails
 # without a failed test, or that ends well without any test, is a failure too.
 run_stage() {
-	local log=$RAG_TMP/log/$1.log status p f s start=$SECONDS
+  local log=$RAG_TMP/log/$1.log status p f s start=$SECONDS
 
-	rag_note "$1"
-	rag_run "stage_$1" >"$log" 2>&1
-	status=$?
-	read -r p f s < <(count "$log")
-	if [ "$f" -eq 0 ] && { [ "$status" -ne 0 ] || [ $((p + s)) -eq 0 ]; }; then
-		echo "not ok - stage $1: exit status $status, $((p + s)) results" >>"$log"
-		f=1
-	fi
-	if [ "$f" -gt 0 ]; then
-		show_failure "$1" "$log"
-	elif [ -n "$verbose" ]; then
-		cat "$log"
-	else
-		grep -E '^1\.\.0.*# (SKIP|skip)' "$log"
-	fi
-	echo "   $p passed, $f failed, $s skipped, $((SECONDS - start)) s"
-	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+  rag_note "$1"
+  rag_run "stage_$1" >"$log" 2>&1
+  status=$?
+  read -r p f s < <(count "$log")
+  if [ "$f" -eq 0 ] && { [ "$status" -ne 0 ] || [ $((p + s)) -eq 0 ]; }; then
+    echo "not ok - stage $1: exit status $status, $((p + s)) results" >>"$log"
+    f=1
+  fi
+  if [ "$f" -gt 0 ]; then
+    show_failure "$1" "$log"
+  elif [ -n "$verbose" ]; then
+    cat "$log"
+  else
+    grep -E '^1\.\.0.*# (SKIP|skip)|^(not )?ok .*# (SKIP|skip|TODO)|\.\. skipped' "$log"
+  fi
+  echo "   $p passed, $f failed, $s skipped, $((SECONDS - start)) s"
+  passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
 }
 
 # show_failure STAGE LOG: whatever tells why.
 show_failure() {
-	local file
+  local file
 
-	if [ -n "$verbose" ]; then cat "$2"; else tail -n 200 "$2"; fi
-	case $1 in regress | tap | clients) ;; *) return ;; esac
-	for file in "$RAG_TMP"/build/regression.diffs "$RAG_TMP"/build/*/regression.diffs \
-		"$RAG_TMP"/build/tmp_check/log/regress_log_* "${PGHOST-}/log"; do
-		case $file in
-		*/regression.diffs) [ "$1" = regress ] || continue ;;
-		*/regress_log_*) [ "$1" = tap ] || continue ;;
-		*) [ "$1" != tap ] || continue ;;
-		esac
-		[ -s "$file" ] || continue
-		echo "--- ${file#"$RAG_TMP"/}"
-		case $file in *.diffs) head -n 400 "$file" ;; *) tail -n 60 "$file" ;; esac
-	done
+  if [ -n "$verbose" ]; then cat "$2"; else tail -n 200 "$2"; fi
+  case $1 in regress | tap | clients) ;; *) return ;; esac
+  for file in "$RAG_TMP"/build/regression.diffs "$RAG_TMP"/build/*/regression.diffs \
+    "$RAG_TMP"/build/tmp_check/log/regress_log_* "${PGHOST-}/log"; do
+    case $file in
+    */regression.diffs) [ "$1" = regress ] || continue ;;
+    */regress_log_*) [ "$1" = tap ] || continue ;;
+    *) [ "$1" != tap ] || continue ;;
+    esac
+    [ -s "$file" ] || continue
+    echo "--- ${file#"$RAG_TMP"/}"
+    case $file in *.diffs) head -n 400 "$file" ;; *) tail -n 60 "$file" ;; esac
+  done
 }
 
 # ---------------------------------------------------------------------------
@@ -109,22 +110,22 @@ stage_lint() { "$RAG_ROOT/test/lint.sh"; }
 # The headers of PostgreSQL count as system headers: their warnings are not ours.
 # Debian's PostgreSQL is built by gcc, and clang does not know all of its flags.
 compile() {
-	local cc=$1 flags
+  local cc=$1 flags
 
-	flags="$warnings -isystem $("$PG_CONFIG" --includedir-server)"
-	[ "$cc" = clang ] &&
-		flags="$flags -Wno-unknown-warning-option -Wno-ignored-optimization-argument"
-	rag_export "$RAG_TMP/$cc" &&
-		rag_as_user make -s -C "$RAG_TMP/$cc" PG_CONFIG="$PG_CONFIG" CC="$cc" COPT="$flags"
+  flags="$warnings -isystem $("$PG_CONFIG" --includedir-server)"
+  [ "$cc" = clang ] &&
+    flags="$flags -Wno-unknown-warning-option -Wno-ignored-optimization-argument"
+  rag_export "$RAG_TMP/$cc" &&
+    rag_as_user make -s -C "$RAG_TMP/$cc" PG_CONFIG="$PG_CONFIG" CC="$cc" COPT="$flags"
 }
 
 stage_build() {
-	local cc status=0
+  local cc status=0
 
-	for cc in gcc clang; do
-		rag_check "$cc $warnings" compile "$cc" || status=1
-	done
-	return "$status"
+  for cc in gcc clang; do
+    rag_check "$cc $warnings" compile "$cc" || status=1
+  done
+  return "$status"
 }
 
 in_build() { (cd "$RAG_TMP/build" && rag_as_user "$@"); }
@@ -132,45 +133,44 @@ in_build() { (cd "$RAG_TMP/build" && rag_as_user "$@"); }
 stage_regress() { in_build make installcheck PG_CONFIG="$PG_CONFIG"; }
 
 stage_tap() {
-	compgen -G "$RAG_ROOT/test/t/*.pl" >/dev/null || {
-		echo "1..0 # SKIP no test/t/*.pl"
-		return
-	}
-	in_build make prove_installcheck PG_CONFIG="$PG_CONFIG" PROVE_FLAGS=--verbose
+  compgen -G "$RAG_ROOT/test/t/*.pl" >/dev/null || {
+    echo "1..0 # SKIP no test/t/*.pl"
+    return
+  }
+  in_build make prove_installcheck PG_CONFIG="$PG_CONFIG" PROVE_FLAGS=--verbose
 }
 
 stage_clients() {
-	local script name status=0
+  local script name status=0
 
-	compgen -G "$RAG_ROOT/test/clients/*.sh" >/dev/null || {
-		echo "1..0 # SKIP no test/clients/*.sh"
-		return
-	}
-	for script in "$RAG_ROOT"/test/clients/*.sh; do
-		[ -x "$script" ] || continue
-		name=$(basename "$script" .sh)
-		rag_as_user "$(rag_pg createdb)" "client_$name" &&
-			PGDATABASE=client_$name in_build "test/clients/$name.sh" ||
-			{
-				echo "not ok - test/clients/$name.sh (exit status $?)"
-				status=1
-			}
-	done
-	return "$status"
+  compgen -G "$RAG_ROOT/test/clients/*.sh" >/dev/null || {
+    echo "1..0 # SKIP no test/clients/*.sh"
+    return
+  }
+  for script in "$RAG_ROOT"/test/clients/*.sh; do
+    [ -x "$script" ] || continue
+    name=$(basename "$script" .sh)
+    rag_as_user "$(rag_pg createdb)" "client_$name" &&
+      PGDATABASE=client_$name in_build "test/clients/$name.sh" ||
+      {
+        echo "not ok - test/clients/$name.sh (exit status $?)"
+        status=1
+      }
+  done
+  return "$status"
 }
 
 stage_demo() {
-	[ -x "$RAG_ROOT/test/demo.sh" ] || {
-		echo "1..0 # SKIP no test/demo.sh"
-		return
-	}
-	rag_check "test/demo.sh" in_build test/demo.sh
+  [ -x "$RAG_ROOT/test/demo.sh" ] || {
+    echo "1..0 # SKIP no test/demo.sh"
+    return
+  }
+  rag_check "test/demo.sh" in_build test/demo.sh
 }
 
-# client_packages: what the client tests that are to run ask for.
-client_packages() {
-	sed -n 's/^# Debian packages: *//p' "$RAG_ROOT"/test/clients/*.sh 2>/dev/null |
-		tr -s ' ' '\n' | sed 's/^/deb:/'
+# client_needs: what the client tests ask of rag_require.
+client_needs() {
+  sed -n 's/^ *rag_require //p' "$RAG_ROOT"/test/clients/*.sh 2>/dev/null
 }
 
 # ---------------------------------------------------------------------------
@@ -179,12 +179,12 @@ export LC_ALL=C
 unset LANGUAGE
 needs="server build"
 for stage in $stages; do
-	case $stage in
-	lint) needs="$needs clang-format cppcheck shellcheck" ;;
-	build) needs="$needs clang" ;;
-	tap) needs="$needs tap" ;;
-	clients) needs="$needs $(client_packages)" ;;
-	esac
+  case $stage in
+  lint) needs="$needs clang-format cppcheck shellcheck" ;;
+  build) needs="$needs clang" ;;
+  tap) needs="$needs tap" ;;
+  clients) needs="$needs $(client_needs)" ;;
+  esac
 done
 # shellcheck disable=SC2086 # a list of words
 rag_require $needs
@@ -196,17 +196,17 @@ rag_note "$("$PG_CONFIG" --version), in $RAG_TMP as $RAG_USER"
 
 # What the tests of behaviour run on; without it they cannot.
 prepare() {
-	rag_build && rag_start_server
+  rag_build && rag_start_server
 }
 case $stages in
 *regress* | *tap* | *clients* | *demo*)
-	if ! prepare >"$RAG_TMP/log/prepare.log" 2>&1; then
-		cat "$RAG_TMP/log/prepare.log"
-		echo "not ok - the extension is built and installed, and a server started"
-		failed=1
-		stages=$(tr ' ' '\n' <<<"$stages" | grep -E 'lint|build')
-	fi
-	;;
+  if ! prepare >"$RAG_TMP/log/prepare.log" 2>&1; then
+    cat "$RAG_TMP/log/prepare.log"
+    echo "not ok - the extension is built and installed, and a server started"
+    failed=1
+    stages=$(tr ' ' '\n' <<<"$stages" | grep -E 'lint|build')
+  fi
+  ;;
 esac
 
 for stage in $stages; do run_stage "$stage"; done
