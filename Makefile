@@ -32,7 +32,7 @@ EXTRA_CLEAN = $(QUERIES) results output_iso tmp_check log regression.diffs regre
 # and are left to scripts, which take TO=, FROM=, STEPS= … from the environment.
 # PGXS has a "check" of its own, that only says to use installcheck.
 MIGRATE_GOALS = current history upgrade downgrade check migration-sql
-SCRIPT_GOALS = $(MIGRATE_GOALS) revision
+SCRIPT_GOALS = $(MIGRATE_GOALS) revision snapshot
 
 ifeq ($(filter-out $(SCRIPT_GOALS),$(or $(MAKECMDGOALS),all)),)
 
@@ -41,6 +41,8 @@ $(MIGRATE_GOALS):
 	@tools/migrate.sh $@
 revision:
 	@tools/revision.sh
+snapshot:
+	@tools/private_snapshot.sh
 
 else
 
@@ -49,6 +51,9 @@ PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 
 src/check.o src/check.bc: $(QUERIES)
+
+# They carry the version.
+src/rag_events.o src/rag_events.bc: rag_events.control
 
 src/%.sql.h: src/%.sql
 	sed -e '/^ *--/d' -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/.*/"&\\n"/' $< > $@

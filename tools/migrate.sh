@@ -237,7 +237,7 @@ upgrade() {
   moved) echo "Updated rag_events from $from to $to." ;;
   there) echo "rag_events is at $from already." ;;
   wrong_way) die "$to is below $from, the installed version: \"make downgrade TO=$to\" goes there" ;;
-  *) nowhere "above" ;;
+  *) nowhere ;;
   esac
 }
 
@@ -276,7 +276,7 @@ downgrade() {
   moved) echo "Went back from rag_events $from to $to." ;;
   there) echo "rag_events is at $from already." ;;
   wrong_way) die "$to is above $from, the installed version: \"make upgrade TO=$to\" goes there" ;;
-  *) if [ -n "${TO-}" ]; then nowhere "below"; else below_base; fi ;;
+  *) if [ -n "${TO-}" ]; then nowhere; else below_base; fi ;;
   esac
 }
 
@@ -284,7 +284,7 @@ nowhere() {
   if [ -n "${TO-}" ]; then
     die "there is no version \"$TO\"" "Versions on the server: $known."
   fi
-  die "there are no $STEPS versions $1 ${current:-nothing}" "Versions on the server: $known."
+  die "STEPS=$STEPS from ${current:-nothing} leads past the head" "Versions on the server: $known."
 }
 
 below_base() {
