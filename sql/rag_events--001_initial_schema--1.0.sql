@@ -61,13 +61,13 @@ LANGUAGE c STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'rag_migration_sql';
 CREATE FUNCTION @extschema@.rag_check_schema()
 RETURNS TABLE (object pg_catalog.text, kind pg_catalog.text, expected pg_catalog.text, actual pg_catalog.text, ddl pg_catalog.text)
 LANGUAGE c STABLE
-SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off SET datestyle = 'ISO' SET intervalstyle = 'postgres' SET extra_float_digits = 3
+SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off SET datestyle = 'ISO' SET intervalstyle = 'postgres' SET extra_float_digits = 3 SET jit = off
 AS 'MODULE_PATHNAME', 'rag_check_schema';
 
 CREATE FUNCTION @extschema@.rag_local_ddl()
 RETURNS TABLE (section pg_catalog.text, object pg_catalog.text, ddl pg_catalog.text)
 LANGUAGE c STABLE
-SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off SET datestyle = 'ISO' SET intervalstyle = 'postgres' SET extra_float_digits = 3
+SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off SET datestyle = 'ISO' SET intervalstyle = 'postgres' SET extra_float_digits = 3 SET jit = off
 AS 'MODULE_PATHNAME', 'rag_local_ddl';
 
 --

@@ -10,7 +10,7 @@
 --
 CREATE FUNCTION @extschema@.rag_adopt(owner pg_catalog.regrole) RETURNS void
 LANGUAGE c
-SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off SET datestyle = 'ISO' SET intervalstyle = 'postgres' SET extra_float_digits = 3
+SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off SET datestyle = 'ISO' SET intervalstyle = 'postgres' SET extra_float_digits = 3 SET jit = off
 AS 'MODULE_PATHNAME', 'rag_adopt';
 
 SELECT @extschema@.rag_adopt('@extowner@'::pg_catalog.regrole);
