@@ -1,0 +1,35 @@
+--
+-- In a read-only transaction each writer is 25006, whatever it is asked
+-- to write, and readers work.
+--
+\getenv test_dir PG_ABS_SRCDIR
+\set helpers :test_dir /sql/helpers.psql
+\i :helpers
+DROP EXTENSION IF EXISTS rag_events CASCADE;
+CREATE EXTENSION rag_events;
+\set s1 00000000-0000-4000-8000-000000000001
+SELECT rag_create_session('alice', session_id => :'s1');
+SELECT pg_temp.ids_drawn('messages_id_seq') AS before \gset
+
+BEGIN READ ONLY;
+SELECT * FROM pg_temp.error('SELECT rag_create_session()');
+SELECT code, message FROM pg_temp.diagnose(format('SELECT rag_create_session(%L, NULL, %L, true)', 'alice', :'s1'));
+SELECT * FROM pg_temp.error(format('SELECT rag_add_message(%L, %L, %L)', :'s1', 'user', 'Hello'));
+SELECT code, message FROM pg_temp.diagnose(format('SELECT rag_add_message(%L, %L, %L)', '00000000-0000-4000-8000-00000000ffff', 'user', 'Hello'));
+SELECT rag_version() <> '' AS has_version;
+COMMIT;
+
+-- As the default of a database or a role.
+SET default_transaction_read_only = on;
+SELECT code, message FROM pg_temp.diagnose(format('SELECT rag_add_message(%L, %L, %L)', :'s1', 'user', 'Hello'));
+RESET default_transaction_read_only;
+
+-- Made read-only half-way.
+BEGIN;
+SELECT rag_add_message(:'s1', 'user', 'Hello') - :before AS ids_drawn;
+SET TRANSACTION READ ONLY;
+SELECT code, message FROM pg_temp.diagnose(format('SELECT rag_add_message(%L, %L, %L)', :'s1', 'user', 'Hello'));
+COMMIT;
+SELECT count(*) AS messages, pg_temp.ids_drawn('messages_id_seq') - :before AS ids_drawn FROM messages;
+
+DROP EXTENSION rag_events;
