@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+#
+# psycopg 3 stores conversations and reads them back, byte for byte, with prepared
+# statements. On Debian the system's Python is used, whatever else is in PATH.
+
+# shellcheck source=test/clients/common.sh
+. "$(dirname "$0")/common.sh"
+psycopg_python
+conversations
+
+sql -c "CREATE EXTENSION rag_events" || exit 1
+"$python" test/clients/load_psycopg.py "${files[@]}" || exit 1
