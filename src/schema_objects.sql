@@ -229,7 +229,7 @@ CROSS JOIN LATERAL (
              WHEN d.classid = 'pg_proc'::regclass
              THEN (SELECT format('function %s(%s)', p.proname, oidvectortypes(p.proargtypes))
                    FROM pg_proc p WHERE p.oid = d.objid)
-             WHEN i.schema IS NOT DISTINCT FROM here.nspname::text
+             WHEN i.schema = quote_ident(here.nspname)  -- it comes quoted
              THEN format('%s %s', i.type, substr(i.identity, length(quote_ident(here.nspname)) + 2))
              ELSE format('%s %s', i.type, i.identity) END,
            format('%s %s', i.type, i.identity)
