@@ -32,6 +32,7 @@ done
 [ -r "$file" ] || rag_die "cannot read \"$file\""
 
 schema=public
+quoted_schema=public # as SQL writes it
 owner= # whose sessions, where not those named in the file
 mark='{"made_by": "rag_events demo"}'
 
@@ -101,6 +102,7 @@ SQL
   else
     rag_die "the server does not have rag_events: run \"make && make install\" on its machine"
   fi
+  quoted_schema=$(sql <<<"SELECT pg_catalog.quote_ident(:'schema')") || exit 1
   owner=demo
 }
 
@@ -197,7 +199,7 @@ SQL
   ) || exit 1
   echo
   echo "   $PGDATABASE=> $statement"
-  output=$(sql -v VERBOSITY=verbose -c "SET search_path = $schema" -c "$statement" 2>&1) &&
+  output=$(sql -v VERBOSITY=verbose -c "SET search_path = $quoted_schema" -c "$statement" 2>&1) &&
     rag_die "the role was not rejected"
   printf '%s\n' "$output" | sed 's/^/   /'
   case $output in *23514*ck_messages_role*) ;; *) exit 1 ;; esac
@@ -206,7 +208,7 @@ SQL
 tell_next() {
   echo
   rag_note "What to type next"
-  [ "$schema" = public ] || printf '\n   %s\n' "SET search_path = $schema, public;"
+  [ "$schema" = public ] || printf '\n   %s\n' "SET search_path = $quoted_schema, public;"
   cat <<'SQL'
 
    SELECT rag_create_session(user_id => 'you', metadata => '{"title": "My first"}') AS id \gset
@@ -221,7 +223,7 @@ SQL
     echo
     rag_note "To remove what the demo added"
     echo
-    echo "   DELETE FROM $schema.sessions WHERE user_id = 'demo' AND metadata @> '$mark';"
+    echo "   DELETE FROM $quoted_schema.sessions WHERE user_id = 'demo' AND metadata @> '$mark';"
     if [ "$schema" = rag_events_demo ]; then
       echo "   DROP EXTENSION rag_events; DROP SCHEMA rag_events_demo; -- and everything in them"
     fi
