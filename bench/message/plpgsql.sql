@@ -1,0 +1,2 @@
+\set session random(1, :sessions)
+SELECT bench_add_message(lpad(:session, 32, '0')::uuid, :role, :content, :sources, :latency_ms, :top_k, :query_type);

@@ -1,0 +1,7 @@
+\set session random(1, :sessions)
+WITH touched AS (
+  UPDATE sessions SET updated_at = CURRENT_TIMESTAMP WHERE id = lpad(:session, 32, '0')::uuid
+)
+INSERT INTO messages (session_id, role, content, sources, latency_ms, top_k, query_type)
+VALUES (lpad(:session, 32, '0')::uuid, :role, :content, :sources, :latency_ms, :top_k, :query_type)
+RETURNING id;
