@@ -190,7 +190,8 @@ SELECT COALESCE(pg_catalog.max(t.version), '') AS target,
   FROM $chain AS t LEFT JOIN $chain AS c ON c.version = :'current'
   WHERE CASE
           WHEN :'to' <> '' THEN t.version = :'to'
-          WHEN :'steps' <> '' THEN t.n = COALESCE(c.n, -1) + NULLIF(:'steps', '')::int * CASE :'way' WHEN 'up' THEN 1 ELSE -1 END
+          WHEN :'steps' <> '' THEN
+            t.n >= 0 AND t.n = COALESCE(c.n, -1) + NULLIF(:'steps', '')::int * CASE :'way' WHEN 'up' THEN 1 ELSE -1 END
           ELSE t.n = (SELECT pg_catalog.max(n) FROM $chain AS h)
         END \gset
 SELECT :'target' = '' AS nowhere, :'target' = :'current' AS there, :'current' = '' AS absent, :'schema' <> '' AS has_schema \gset
