@@ -251,7 +251,8 @@ explain_failed_upgrade() {
       sql -v schema="${SCHEMA-}" <<'SQL'
 SELECT count(*) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = relnamespace
 WHERE relname IN ('sessions', 'messages')
-  AND nspname = COALESCE(NULLIF(:'schema', ''), pg_catalog.current_schema());
+  AND nspname = COALESCE(NULLIF(:'schema', ''), pg_catalog.current_schema())
+  AND NOT EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname = 'rag_events');
 SQL
     )
     if [ "${taken:-0}" -gt 0 ] && [ "${TO-}" != "$adoption" ]; then
