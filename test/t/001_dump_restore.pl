@@ -126,7 +126,7 @@ sub is_restored
 	is(log_of($db, $schema),
 		$differs{log} // $fresh_log,
 		"$db: the log tells of the restore alone");
-	is( sql($node, $db,
+	is( answer($node, $db,
 			"SELECT $schema.rag_add_message($session, 'user', 'after the restore')",
 			$differs{rights} ? 'rag_owner' : 'rag_writer'),
 		last_id($source, $schema) + 1,
@@ -325,7 +325,7 @@ is_same_text(
 	rows_of($node, 'alone', '"Chat Room"'),
 	rows_of($node, 'source_named', '"Chat Room"'),
 	'--table with --extension restores into an empty schema');
-is( sql($node, 'alone',
+is( answer($node, 'alone',
 		"SELECT \"Chat Room\".rag_add_message($session, 'user', 'x')",
 		'rag_writer'),
 	last_id('source_named', '"Chat Room"') + 1,

@@ -53,12 +53,16 @@ for my $call (
 	is($reader->sqlstate("SELECT $call"), '25006', "$call is refused there");
 }
 
-my (undef, undef, $message) = $standby->psql('postgres',
-	"SELECT rag_add_message($session, 'user', 'refused')");
-like(
-	$message,
-	qr/ERROR:  cannot execute rag_add_message\(\) in a read-only transaction/,
-	'... and the error names the function');
+for my $call ('rag_create_session()', "rag_add_message($session, 'user', 'x')")
+{
+	my ($name) = $call =~ /^(\w+)/;
+	my (undef, undef, $message) = $standby->psql('postgres', "SELECT $call");
+
+	like(
+		$message,
+		qr/ERROR:  cannot execute \Q$name\E\(\) in a read-only transaction/,
+		"... and the error names $name()");
+}
 
 is($reader->query('SELECT count(*) > 0 FROM messages'),
 	't', 'the same connection goes on reading');
@@ -90,10 +94,10 @@ is( $reader->query("SELECT updated_at FROM sessions WHERE id = $session"),
 
 my @ids = ($written);
 push @ids,
-  $reader->query(
+  $reader->answer(
 	"SELECT rag_add_message($session, 'assistant', 'after the promotion')");
 push @ids,
-  sql($standby, 'postgres',
+  answer($standby, 'postgres',
 	"SELECT rag_add_message(rag_create_session('new'), 'user', 'a new session')"
   );
 cmp_ok($ids[1], '>', $last_id,

@@ -116,7 +116,7 @@ EOT
 	);
 	sql($node, 'postgres', 'DROP TRIGGER wait_for_holder ON messages');
 }
-like(sql($node, 'postgres', add('goes on')), qr/^\d+$/,
+like(answer($node, 'postgres', add('goes on')), qr/^\d+$/,
 	'and the session can be written to');
 
 # ---------------------------------------------------------------------------
@@ -238,13 +238,13 @@ for my $case (
 
 	$waiter = session() if $name eq 'terminated';
 	$waiter->query('RESET statement_timeout; RESET lock_timeout;');
-	is($waiter->query(add('to another session', $other)),
+	is($waiter->answer(add('to another session', $other)),
 		$id + 1,
 		"$name: the backend goes on with another session, and no id was drawn");
 	$holder->query('ROLLBACK;');
-	is($waiter->query(add('to the same session')),
+	is($waiter->answer(add('to the same session')),
 		$id + 2, "$name: and with the same one, once it is free");
-	is($waiter->query('SELECT pg_backend_pid();'),
+	is($waiter->answer('SELECT pg_backend_pid();'),
 		$pid, "$name: in the same backend")
 	  if $name ne 'terminated';
 	is( sql($node, 'postgres', <<"EOT"), 0,

@@ -14,8 +14,8 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-our @EXPORT = qw(start_server sql sqlstate conversations rows_of is_same_text
-  wait_until_blocked is_blocked_sql);
+our @EXPORT = qw(start_server sql sqlstate answer conversations rows_of
+  is_same_text wait_until_blocked);
 
 # start_server(NAME, SETTING...): a new server. UTF-8 whatever the environment
 # says, and able to go on after the crash of a backend, as servers are.
@@ -43,16 +43,23 @@ sub sql
 		extra_params => [ defined $role ? ('-U', $role) : () ]);
 }
 
-# sqlstate(NODE, DATABASE, SQL[, ROLE]): the SQLSTATE of the error that it gives,
-# '' if it gives none.
-sub sqlstate
+# answer(NODE, DATABASE, SQL[, ROLE]): the output, or "SQLSTATE code" if it fails.
+sub answer
 {
 	my ($node, $db, $sql, $role) = @_;
 	my ($rc, $stdout, $stderr) = $node->psql($db, $sql,
 		extra_params =>
 		  [ '-v', 'VERBOSITY=sqlstate', defined $role ? ('-U', $role) : () ]);
+	my $state = RagTest::Session::state_of($stderr);
 
-	return RagTest::Session::state_of($stderr);
+	return $state eq '' ? $stdout : "SQLSTATE $state";
+}
+
+# sqlstate(NODE, DATABASE, SQL[, ROLE]): the SQLSTATE of the error that it gives,
+# '' if it gives none.
+sub sqlstate
+{
+	return answer(@_) =~ /\ASQLSTATE (.*)/ ? $1 : '';
 }
 
 # conversations(SCHEMA): SQL that stores three sessions through the functions.
@@ -109,18 +116,13 @@ sub is_same_text
 	return;
 }
 
-sub is_blocked_sql
-{
-	my ($pid) = @_;
-	return "SELECT cardinality(pg_blocking_pids($pid)) > 0";
-}
-
 # wait_until_blocked(NODE, SESSION): until SESSION waits for a lock of another.
 sub wait_until_blocked
 {
 	my ($node, $session) = @_;
 
-	$node->poll_query_until('postgres', is_blocked_sql($session->pid))
+	$node->poll_query_until('postgres',
+		'SELECT cardinality(pg_blocking_pids(' . $session->pid . ')) > 0')
 	  or die "backend does not wait for a lock";
 	return;
 }
@@ -212,6 +214,16 @@ sub query
 	my ($state, $out, $err) = $self->result;
 	croak "\"$sql\" failed: $err" if $err =~ /\S/;
 	return $out;
+}
+
+# answer(SQL): its output, or "SQLSTATE code" if it fails.
+sub answer
+{
+	my ($self, $sql) = @_;
+
+	$self->send($sql);
+	my ($state, $out) = $self->result;
+	return $state eq '' ? $out : "SQLSTATE $state";
 }
 
 # sqlstate(SQL): the SQLSTATE of its error, '' if there is none.
