@@ -155,5 +155,29 @@ SELECT * FROM error_of($$SELECT rag_migration_sql('../1.0', '1.0')$$);
 SELECT * FROM error_of($$SELECT rag_migration_sql('1.0', NULL)$$);
 SELECT * FROM error_of($$SELECT rag_migration_sql(NULL, NULL)$$);
 
+-- Leaving, with the tables and their rows, as docs/migrations.md says.
+SELECT rag_create_session(user_id => 'ada', session_id => '00000000-0000-0000-0000-000000000001');
+SELECT rag_add_message('00000000-0000-0000-0000-000000000001', 'user', 'Hello!');
+ALTER EXTENSION rag_events DROP TABLE sessions;
+ALTER EXTENSION rag_events DROP TABLE messages;
+ALTER EXTENSION rag_events DROP SEQUENCE messages_id_seq;
+DROP EXTENSION rag_events;
+INSERT INTO messages (session_id, role, content)
+  VALUES ('00000000-0000-0000-0000-000000000001', 'assistant', 'Hello, Ada!') RETURNING id;
+
+-- And coming back, which takes the tables over. That version is not in the list:
+-- nothing leads back to it.
+CREATE EXTENSION rag_events VERSION '001_initial_schema';
+ALTER EXTENSION rag_events UPDATE TO '1.0';
+SELECT version, previous_version FROM rag_migration_log ORDER BY id;
+SELECT version, down_version, is_current, applied_by = SESSION_USER AS by_me
+FROM rag_migrations() LIMIT 1;
+SELECT rag_next_version(-1);
+SELECT headings(rag_migration_sql(NULL, '001_initial_schema')),
+       headings(rag_migration_sql('001_initial_schema', '1.0'));
+SELECT * FROM error_of($$SELECT rag_migration_sql('1.0', '001_initial_schema')$$);
+SELECT rag_add_message('00000000-0000-0000-0000-000000000001', 'user', 'I am back.');
+SELECT id, role, content FROM messages ORDER BY id;
+
 DROP FUNCTION walk, headings, error_of;
 DROP EXTENSION rag_events;
