@@ -94,7 +94,10 @@ rag_root() {
 rag_find_pg() {
   local major dir
 
-  [ -n "${rag_pg_given=${PG_CONFIG-}}" ] && return
+  if [ -n "${PG_CONFIG-}" ]; then
+    "$PG_CONFIG" --version >/dev/null || rag_die "PG_CONFIG is \"$PG_CONFIG\", which does not run"
+    return
+  fi
   PG_CONFIG=
   for major in ${PG_MAJOR:-$(seq 15 40)}; do
     dir=/usr/lib/postgresql/$major/bin
@@ -172,8 +175,7 @@ rag_require() {
   missing=$(rag_missing "$@")
   [ -z "$missing" ] && return
 
-  if rag_debian && { [ "$(id -u)" -eq 0 ] || command -v sudo >/dev/null; } &&
-    [ -z "$rag_pg_given" ]; then
+  if rag_debian && { [ "$(id -u)" -eq 0 ] || command -v sudo >/dev/null; }; then
     # shellcheck disable=SC2086 # a list of words
     rag_apt_install $missing
     rag_find_pg
@@ -314,12 +316,13 @@ rag_private_tree() {
   for what in bindir sharedir pkglibdir includedir-server; do
     from=$("$PG_CONFIG" "--$what") || return
     rag_as_user mkdir -p "$dir$from" && rag_as_user cp -as "$from/." "$dir$from" || return
+    # What is installed already is not what is to be tested.
+    find "$dir$from" -mindepth 1 -name 'rag_events*' -prune -exec rm -rf {} +
   done
   from=$("$PG_CONFIG" --bindir)
   for program in "$from"/{postgres,initdb,pg_*}; do
     rag_as_user cp --remove-destination "$program" "$dir$from/" || return
   done
-  find "$dir" -name 'rag_events*' -prune -exec rm -rf {} + # one installed before
   export PG_CONFIG=$dir$from/pg_config
   export PATH=$dir$from:$PATH
 }

@@ -81,17 +81,20 @@ suite_of() {
 # Chroots
 # ---------------------------------------------------------------------------
 
-# in_chroot DIR COMMAND…: runs it there, in a copy of the sources. The mounts and
-# all processes are in namespaces of their own: they end with the command however
+# in_chroot DIR COMMAND…: runs it there, in a copy of the sources, with this
+# machine's name servers and trusted certificates. The mounts and all processes are in namespaces of their own: they end with the command however
 # it ends, and the chroot stays as it was but for installed packages.
 in_chroot() {
   local dir=$1
   shift
+  cp -L /etc/resolv.conf "$dir/etc/"
+  cp -L /etc/ssl/certs/ca-certificates.crt "$dir/etc/ssl/host.pem" 2>/dev/null
   # shellcheck disable=SC2016 # for the inner shells to expand
   rag_sources | unshare --mount --pid --fork --kill-child sh -c '
     mount -t proc proc "$0/proc" && mount -t tmpfs tmpfs "$0/tmp" &&
       mount -t tmpfs tmpfs "$0/dev/shm" || exit
-    exec chroot "$0" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root sh -c '\''
+    exec chroot "$0" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root \
+      NODE_EXTRA_CA_CERTS=/etc/ssl/host.pem sh -c '\''
       mkdir /tmp/source && cd /tmp/source && tar -xf - --no-same-owner || exit
       exec "$@" </dev/null'\'' sh "$@"' "$dir" "$@"
 }

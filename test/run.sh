@@ -147,7 +147,7 @@ stage_clients() {
     echo "1..0 # SKIP no test/clients/*.sh"
     return
   }
-  for script in "$RAG_ROOT"/test/clients/*.sh; do
+  for script in "$RAG_TMP"/build/test/clients/*.sh; do
     [ -x "$script" ] || continue
     name=$(basename "$script" .sh)
     rag_as_user "$(rag_pg createdb)" "client_$name" &&
