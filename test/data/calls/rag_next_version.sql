@@ -1,0 +1,1 @@
+SELECT @extschema@.rag_next_version(steps => 0) = @extschema@.rag_version();

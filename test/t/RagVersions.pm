@@ -1,0 +1,379 @@
+# What the tests of versions share: which versions there are and how one gets from
+# one to another, what the catalogs say of a database, and a private copy of the
+# PostgreSQL installation whose extension scripts a test may change.
+#
+# The versions are those of the installed scripts: a new one needs no line here.
+
+package RagVersions;
+
+use strict;
+use warnings;
+
+use Cwd qw(abs_path);
+use Exporter 'import';
+use File::Basename;
+use File::Copy;
+use File::Find;
+use File::Path qw(make_path);
+use FindBin;
+use IPC::Run ();
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use RagTest;
+use Test::More;
+
+our @EXPORT = qw(chain_of_versions update_paths adoption_version snapshot
+  differences columns_of functions_of seed_tables sample_call call_functions
+  check_schema private_tree start_private_server fresh_snapshot_file);
+
+# chain_of_versions(NODE): from the base to the head. Installs the extension in a
+# database of its own and takes it away again.
+sub chain_of_versions
+{
+	my ($node) = @_;
+
+	sql($node, 'postgres', 'CREATE DATABASE rag_versions');
+	my $versions = sql($node, 'rag_versions',
+		'CREATE EXTENSION rag_events; SELECT version FROM rag_migrations()');
+	sql($node, 'postgres', 'DROP DATABASE rag_versions');
+	return split /\n/, $versions;
+}
+
+# update_paths(NODE): source => target => the versions on the way, ends included.
+sub update_paths
+{
+	my ($node) = @_;
+	my %paths;
+
+	for (split /\n/,
+		sql($node, 'postgres',
+			"SELECT source, target, path FROM pg_extension_update_paths('rag_events') WHERE path IS NOT NULL"
+		))
+	{
+		my ($source, $target, $path) = split /\|/;
+		$paths{$source}{$target} = [ split /--/, $path ];
+	}
+	return %paths;
+}
+
+# The version that takes over the tables of another migration tool: no step leads
+# to it.
+sub adoption_version { return '001_initial_schema'; }
+
+# seed_tables(SCHEMA): the tables as such a tool makes them.
+sub seed_tables
+{
+	my ($schema) = @_;
+
+	return <<"EOT";
+CREATE TABLE $schema.sessions (
+  id uuid NOT NULL, user_id varchar, created_at timestamp DEFAULT CURRENT_TIMESTAMP NOT NULL,
+  updated_at timestamp DEFAULT CURRENT_TIMESTAMP NOT NULL, metadata jsonb, PRIMARY KEY (id));
+CREATE INDEX ix_sessions_user_id ON $schema.sessions (user_id);
+CREATE INDEX ix_sessions_user_created ON $schema.sessions (user_id, created_at);
+CREATE INDEX ix_sessions_created_at ON $schema.sessions (created_at);
+CREATE TABLE $schema.messages (
+  id serial NOT NULL, session_id uuid NOT NULL, role varchar NOT NULL, content text NOT NULL,
+  created_at timestamp DEFAULT CURRENT_TIMESTAMP NOT NULL, sources jsonb, latency_ms double precision,
+  top_k integer, query_type varchar, PRIMARY KEY (id),
+  FOREIGN KEY (session_id) REFERENCES $schema.sessions (id) ON DELETE CASCADE,
+  CONSTRAINT ck_messages_role CHECK (role IN ('user', 'assistant')));
+CREATE INDEX ix_messages_session_id ON $schema.messages (session_id);
+CREATE INDEX ix_messages_session_created ON $schema.messages (session_id, created_at);
+EOT
+}
+
+# ---------------------------------------------------------------------------
+# What the catalogs say
+# ---------------------------------------------------------------------------
+
+# One row for each thing that the database has beyond a new one's. What PostgreSQL
+# numbers is left out: columns go by their order among those that are there.
+my $snapshot = <<'EOT';
+SET search_path = pg_catalog;
+CREATE FUNCTION pg_temp.sorted(aclitem[]) RETURNS text LANGUAGE sql
+AS 'SELECT string_agg(a::text, '' '' ORDER BY a::text) FROM unnest($1) a';
+WITH rel AS (
+  SELECT c.*, n.nspname || '.' || c.relname AS name
+  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+  WHERE c.oid >= 16384 AND n.nspname NOT LIKE 'pg\_%'
+)
+SELECT regexp_replace(what || ': ' || jsonb_strip_nulls(facts)::text,
+                      '_\d{5,}', '_N', 'g') AS line
+FROM (
+  SELECT 'relation ' || name AS what, jsonb_build_object(
+    'kind', relkind, 'persistence', relpersistence, 'owner', relowner::regrole, 'options', reloptions,
+    'grants', pg_temp.sorted(relacl), 'row security', relrowsecurity, 'forced', relforcerowsecurity,
+    'replica identity', relreplident, 'partition', relispartition,
+    'access method', (SELECT amname FROM pg_am WHERE pg_am.oid = relam), 'tablespace', reltablespace,
+    'view', CASE WHEN relkind IN ('v', 'm') THEN pg_get_viewdef(oid) END) AS facts
+  FROM rel
+  UNION ALL
+  SELECT format('column %s of %s', a.attname, name), jsonb_build_object(
+    'place', row_number() OVER (PARTITION BY a.attrelid ORDER BY a.attnum),
+    'type', format_type(a.atttypid, a.atttypmod), 'not null', a.attnotnull, 'default', pg_get_expr(d.adbin, d.adrelid),
+    'identity', a.attidentity, 'generated', a.attgenerated, 'collation', a.attcollation::regcollation,
+    'storage', a.attstorage, 'compression', a.attcompression, 'statistics', a.attstattarget,
+    'options', (SELECT array_agg(o) FROM unnest(a.attoptions) o WHERE NOT starts_with(o, 'pg_')),
+    'grants', pg_temp.sorted(a.attacl))
+  FROM rel JOIN pg_attribute a ON a.attrelid = rel.oid AND a.attnum > 0 AND NOT a.attisdropped
+  LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+  UNION ALL
+  SELECT format('constraint %s of %s', c.conname, name), jsonb_build_object(
+    'definition', pg_get_constraintdef(c.oid), 'validated', c.convalidated, 'local', c.conislocal,
+    'index', CASE WHEN c.conindid <> 0 THEN c.conindid::regclass END)
+  FROM rel JOIN pg_constraint c ON c.conrelid = rel.oid
+  UNION ALL
+  SELECT 'index ' || i.indexrelid::regclass, jsonb_build_object(
+    'definition', pg_get_indexdef(i.indexrelid), 'valid', i.indisvalid, 'ready', i.indisready,
+    'replica identity', i.indisreplident, 'clustered', i.indisclustered)
+  FROM rel JOIN pg_index i ON i.indrelid = rel.oid
+  UNION ALL
+  SELECT format('trigger %s of %s', t.tgname, name), jsonb_build_object(
+    'enabled', t.tgenabled, 'function', t.tgfoid::regproc, 'type', t.tgtype,
+    'definition', CASE WHEN NOT t.tgisinternal THEN pg_get_triggerdef(t.oid) END)
+  FROM rel JOIN pg_trigger t ON t.tgrelid = rel.oid
+  UNION ALL
+  SELECT format('policy %s of %s', p.polname, name), jsonb_build_object(
+    'permissive', p.polpermissive, 'command', p.polcmd, 'roles', p.polroles::regrole[],
+    'using', pg_get_expr(p.polqual, p.polrelid), 'check', pg_get_expr(p.polwithcheck, p.polrelid))
+  FROM rel JOIN pg_policy p ON p.polrelid = rel.oid
+  UNION ALL
+  SELECT format('rule %s of %s', r.rulename, name), jsonb_build_object(
+    'enabled', r.ev_enabled, 'definition', pg_get_ruledef(r.oid))
+  FROM rel JOIN pg_rewrite r ON r.ev_class = rel.oid
+  UNION ALL
+  SELECT 'sequence ' || name, to_jsonb(s) - 'seqrelid'
+  FROM rel JOIN pg_sequence s ON s.seqrelid = rel.oid
+  UNION ALL
+  SELECT format('publication %s of %s', p.pubname, name), jsonb_build_object(
+    'columns', (SELECT jsonb_agg(attname ORDER BY attname) FROM pg_attribute
+                WHERE attrelid = rel.oid AND attnum = ANY (r.prattrs)),
+    'where', pg_get_expr(r.prqual, r.prrelid))
+  FROM rel JOIN pg_publication_rel r ON r.prrelid = rel.oid JOIN pg_publication p ON p.oid = r.prpubid
+  UNION ALL
+  SELECT 'function ' || p.oid::regprocedure, jsonb_build_object(
+    'definition', CASE WHEN p.prokind IN ('f', 'p') THEN pg_get_functiondef(p.oid) END,
+    'owner', p.proowner::regrole, 'grants', pg_temp.sorted(p.proacl))
+  FROM pg_proc p WHERE p.oid >= 16384 AND p.pronamespace <> pg_my_temp_schema()
+  UNION ALL
+  SELECT 'type ' || t.oid::regtype, jsonb_build_object('kind', t.typtype, 'owner', t.typowner::regrole, 'grants', pg_temp.sorted(t.typacl))
+  FROM pg_type t WHERE t.oid >= 16384
+  UNION ALL
+  SELECT 'comment', jsonb_build_object('on', pg_describe_object(classoid, objoid, objsubid), 'text', description)
+  FROM pg_description WHERE objoid >= 16384
+  UNION ALL
+  SELECT 'grants at the creation', jsonb_build_object(
+    'of', pg_describe_object(classoid, objoid, objsubid), 'kind', privtype, 'grants', pg_temp.sorted(initprivs))
+  FROM pg_init_privs WHERE objoid >= 16384
+  UNION ALL
+  SELECT 'dependency', jsonb_build_object(
+    'of', pg_describe_object(classid, objid, objsubid), 'on', pg_describe_object(refclassid, refobjid, refobjsubid),
+    'kind', deptype)
+  FROM pg_depend
+  WHERE objid >= 16384 AND objid NOT IN (SELECT oid FROM pg_proc WHERE pronamespace = pg_my_temp_schema() UNION SELECT pg_my_temp_schema())
+  UNION ALL
+  SELECT 'role', jsonb_build_object(
+    'of', pg_describe_object(classid, objid, objsubid), 'role', pg_describe_object(refclassid, refobjid, 0), 'kind', deptype)
+  FROM pg_shdepend
+  WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
+    AND objid NOT IN (SELECT oid FROM pg_proc WHERE pronamespace = pg_my_temp_schema() UNION SELECT pg_my_temp_schema())
+  UNION ALL
+  SELECT 'extension ' || extname, jsonb_build_object(
+    'version', extversion, 'owner', extowner::regrole, 'schema', extnamespace::regnamespace, 'relocatable', extrelocatable)
+  FROM pg_extension WHERE oid >= 16384
+  UNION ALL
+  SELECT 'dump mark', jsonb_build_object('of', coalesce(c.oid::regclass::text, 'what is gone'), 'condition', m.condition)
+  FROM pg_extension CROSS JOIN unnest(extconfig, extcondition) AS m (relid, condition)
+  LEFT JOIN pg_class c ON c.oid = m.relid WHERE extname = 'rag_events'
+) AS snapshot
+ORDER BY line
+EOT
+
+# snapshot(NODE, DATABASE): lines of text.
+sub snapshot
+{
+	my ($node, $db) = @_;
+	return [ split /\n/, sql($node, $db, $snapshot) ];
+}
+
+# differences(EXPECTED, ACTUAL): the lines that only one of two lists has, with
+# "missing" or "unexpected" in front.
+sub differences
+{
+	my ($expected, $actual) = @_;
+	my %count;
+
+	$count{$_}++ for @$actual;
+	$count{$_}-- for @$expected;
+	return map { ($count{$_} < 0 ? 'missing' : 'unexpected') . " $_" }
+	  grep { $count{$_} != 0 } sort keys %count;
+}
+
+# columns_of(NODE, DATABASE, SCHEMA): the tables whose rows belong to the user,
+# table => its columns.
+sub columns_of
+{
+	my ($node, $db, $schema) = @_;
+	my %columns;
+
+	for (split /\n/, sql($node, $db, <<"EOT"))
+SELECT c.relname, string_agg(quote_ident(a.attname), ',' ORDER BY a.attnum)
+FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'
+JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid AND e.extname = 'rag_events'
+WHERE c.relkind = 'r' AND c.relnamespace = '$schema'::regnamespace AND c.relname <> 'rag_migration_log'
+GROUP BY c.relname
+EOT
+	{
+		my ($table, $names) = split /\|/;
+		$columns{$table} = [ split /,/, $names ];
+	}
+	return \%columns;
+}
+
+# functions_of(NODE, DATABASE): those of the extension: signature (without the
+# schema) => name.
+sub functions_of
+{
+	my ($node, $db) = @_;
+
+	return {
+		map { split /\|/ } split /\n/, sql($node, $db, <<'EOT') };
+SELECT format('%I(%s)', p.proname, oidvectortypes(p.proargtypes)), p.proname
+FROM pg_proc p JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
+JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid AND e.extname = 'rag_events'
+EOT
+}
+
+# ---------------------------------------------------------------------------
+# Calling the functions
+# ---------------------------------------------------------------------------
+
+# Calls of functions that only a test has: name => SQL.
+our %own_calls;
+
+# sample_call(FUNCTION, SCHEMA): a call that returns true where the function works,
+# from test/data/calls; undef where there is none.
+sub sample_call
+{
+	my ($function, $schema) = @_;
+	my $file = "$FindBin::RealBin/../data/calls/$function.sql";
+	my $call = $own_calls{$function} // (-e $file ? slurp_file($file) : undef);
+
+	return defined $call ? $call =~ s/\@extschema\@/$schema/gr : undef;
+}
+
+# call_functions(NODE, DATABASE, SCHEMA, ROLE): calls every function of the
+# extension. Returns what is wrong with them.
+sub call_functions
+{
+	my ($node, $db, $schema, $role) = @_;
+	my $functions = functions_of($node, $db);
+	my @wrong;
+
+	for my $function (sort values %$functions)
+	{
+		my $call = sample_call($function, $schema);
+
+		if (!defined $call)
+		{
+			push @wrong, "no sample call: write test/data/calls/$function.sql";
+			next;
+		}
+		my ($rc, $out, $err) = $node->psql($db, $call,
+			extra_params => [ '-U', $role, '-v', 'SHOW_CONTEXT=never' ]);
+		push @wrong, "$function() does not work: $out $err"
+		  if $rc != 0 || $out ne 't';
+	}
+	return @wrong;
+}
+
+# check_schema(NODE, DATABASE, SCHEMA, ROLE): what rag_check_schema() finds, where
+# the version has it.
+sub check_schema
+{
+	my ($node, $db, $schema, $role) = @_;
+	my $functions = functions_of($node, $db);
+
+	return if !exists $functions->{'rag_check_schema()'};
+	return split /\n/,
+	  sql($node, $db,
+		"SELECT object, kind, expected, actual FROM $schema.rag_check_schema()",
+		$role);
+}
+
+# fresh_snapshot_file(NODE, VERSION): what tools/snapshot.sh prints for the version.
+sub fresh_snapshot_file
+{
+	my ($node, $version) = @_;
+	my ($out, $err) = ('', '');
+
+	local $ENV{PGHOST} = $node->host;
+	local $ENV{PGPORT} = $node->port;
+	IPC::Run::run([ "$FindBin::RealBin/../../tools/snapshot.sh", $version ],
+		'>', \$out, '2>', \$err)
+	  or die "tools/snapshot.sh $version: $err";
+	return $out;
+}
+
+# ---------------------------------------------------------------------------
+# A private copy of the installation
+# ---------------------------------------------------------------------------
+
+sub pg_config { return (run_command([ 'pg_config', "--$_[0]" ]))[0]; }
+
+# Links to all files of a directory, at the same place below another.
+sub link_files
+{
+	my ($from, $to) = @_;
+
+	find(
+		{
+			no_chdir => 1,
+			wanted => sub {
+				my $target = $to . substr($File::Find::name, length $from);
+
+				return make_path($target) if -d $File::Find::name;
+				symlink($File::Find::name, $target)
+				  or die "cannot link $target: $!";
+			}
+		},
+		$from);
+	return;
+}
+
+# private_tree(): a copy of the PostgreSQL installation, of links to its files.
+# PostgreSQL's programs find their files relative to themselves, so they are real
+# copies. Returns the directory that the programs' one is in, and that of the
+# extensions' scripts, where a test may add and replace files: what is installed
+# stays as it is.
+sub private_tree
+{
+	my $tree = PostgreSQL::Test::Utils::tempdir();
+	my $bindir = pg_config('bindir');
+
+	link_files($_, $tree . $_) for map { pg_config($_) } qw(sharedir pkglibdir bindir);
+	for my $program ("$bindir/postgres", "$bindir/initdb", glob("$bindir/pg_*"))
+	{
+		my $target = $tree . $program;
+
+		unlink $target;
+		copy($program, $target) && chmod(0755, $target)
+		  or die "cannot copy $program: $!";
+	}
+	return (dirname($tree . $bindir), $tree . pg_config('sharedir') . '/extension');
+}
+
+# start_private_server(NAME, INSTALLATION): a server of a private tree.
+sub start_private_server
+{
+	my ($name, $installation) = @_;
+	my $node = PostgreSQL::Test::Cluster->new($name, install_path => $installation);
+
+	$node->init(extra => [ '--encoding=UTF8', '--no-locale' ]);
+	$node->start;
+	return $node;
+}
+
+1;
