@@ -162,7 +162,7 @@ check() {
   found=$(
     sql -v schema="$schema" <<'SQL'
 SELECT concat_ws(E'\n', kind || ': ' || object, '  expected  ' || expected, '  actual    ' || actual,
-                 '  mend by   ' || ddl)
+                 CASE kind WHEN 'not_dumped' THEN '  made by   ' ELSE '  mend by   ' END || ddl)
 FROM :"schema".rag_check_schema();
 SQL
   ) || exit
