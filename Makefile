@@ -18,6 +18,10 @@ QUERIES = $(patsubst %.sql,%.sql.h,$(wildcard src/*.sql))
 REGRESS = $(patsubst test/sql/%.sql,%,$(sort $(wildcard test/sql/*.sql)))
 REGRESS_OPTS = --inputdir=test --load-extension=plpgsql
 
+# The tests' database, whatever the server's own encoding and locale.
+ENCODING = UTF8
+NO_LOCALE = 1
+
 # The isolation tester finds expected/ only below its output directory.
 ISOLATION = $(patsubst test/specs/%.spec,%,$(sort $(wildcard test/specs/iso_*.spec)))
 ISOLATION_OPTS = --inputdir=test --outputdir=.

@@ -16,6 +16,6 @@
  * schema_objects.sql names.
  */
 extern uint64 rag_compare_schema(const char *version, Oid nspoid,
-								   const char *select);
+								 const char *select);
 
 #endif /* RAG_CHECK_H */

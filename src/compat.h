@@ -65,4 +65,31 @@
 	table_beginscan((rel), (snapshot), 0, NULL)
 #endif
 
-#endif							/* RAG_COMPAT_H */
+/* 16 gave DecodeDateTime() a last argument for the details of an error. */
+#if PG_VERSION_NUM >= 160000
+#define rag_decode_date_time(field, ftype, nf, dtype, tm, fsec, tz) \
+	DecodeDateTime((field), (ftype), (nf), (dtype), (tm), (fsec), (tz), \
+				   &(DateTimeErrorExtra){0})
+#else
+#define rag_decode_date_time(field, ftype, nf, dtype, tm, fsec, tz) \
+	DecodeDateTime((field), (ftype), (nf), (dtype), (tm), (fsec), (tz))
+#endif
+
+/* 16 added a last argument, for summarizing indexes, to ExecInsertIndexTuples(). */
+#if PG_VERSION_NUM >= 160000
+#define rag_insert_index_tuples(relinfo, slot, estate) \
+	ExecInsertIndexTuples((relinfo), (slot), (estate), false, false, NULL, NIL, false)
+#else
+#define rag_insert_index_tuples(relinfo, slot, estate) \
+	ExecInsertIndexTuples((relinfo), (slot), (estate), false, false, NULL, NIL)
+#endif
+
+/* 18 has virtual generated columns, too. */
+#if PG_VERSION_NUM >= 180000
+#define rag_has_generated_columns(constr) \
+	((constr)->has_generated_stored || (constr)->has_generated_virtual)
+#else
+#define rag_has_generated_columns(constr) ((constr)->has_generated_stored)
+#endif
+
+#endif /* RAG_COMPAT_H */

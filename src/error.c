@@ -20,22 +20,28 @@ rag_errtable(Oid nspoid, const char *table, const char *column,
 		err_generic_string(PG_DIAG_COLUMN_NAME, column);
 	if (constraint)
 		err_generic_string(PG_DIAG_CONSTRAINT_NAME, constraint);
-	return 0;					/* return value does not matter */
+	return 0; /* return value does not matter */
+}
+
+const char *
+rag_element(int element)
+{
+	return element == 0 ? "" : psprintf("message %d: ", element);
 }
 
 void
-rag_error_null(Oid nspoid, const char *table, const char *column)
+rag_error_null(Oid nspoid, const char *table, const char *column, int element)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-			 errmsg("%s must not be null", column),
+			 errmsg("%s%s must not be null", rag_element(element), column),
 			 rag_errtable(nspoid, table, column, NULL)));
 }
 
 bool
 rag_may_show_keys(Oid nspoid, const char *table)
 {
-	Oid			relid = get_relname_relid(table, nspoid);
+	Oid relid = get_relname_relid(table, nspoid);
 
 	return OidIsValid(relid) &&
 		check_enable_rls(relid, InvalidOid, true) != RLS_ENABLED;
@@ -44,15 +50,15 @@ rag_may_show_keys(Oid nspoid, const char *table)
 void
 rag_error_no_session(Oid nspoid, const pg_uuid_t *session_id)
 {
-	char	   *id = DatumGetCString(DirectFunctionCall1(uuid_out,
-														 UUIDPGetDatum(session_id)));
+	char *id = DatumGetCString(DirectFunctionCall1(uuid_out,
+												   UUIDPGetDatum(session_id)));
 
 	ereport(ERROR,
 			(errcode(ERRCODE_FOREIGN_KEY_VIOLATION),
 			 errmsg("session does not exist"),
 			 rag_may_show_keys(nspoid, "sessions") ?
-			 errdetail("Key (session_id)=(%s) is not present in table \"sessions\".", id) :
-			 errdetail("Key is not present in table \"sessions\"."),
+				 errdetail("Key (session_id)=(%s) is not present in table \"sessions\".", id) :
+				 errdetail("Key is not present in table \"sessions\"."),
 			 errhint("Create the session first with rag_create_session(). "
 					 "Where user_id is given, the session must be that user's."),
 			 rag_errtable(nspoid, "messages", "session_id",

@@ -13,21 +13,27 @@
  * For use within ereport(): sets the schema and table fields of the error, and
  * the column and constraint fields unless NULL.
  */
-extern int	rag_errtable(Oid nspoid, const char *table, const char *column,
-						 const char *constraint);
+extern int rag_errtable(Oid nspoid, const char *table, const char *column,
+						const char *constraint);
+
+/*
+ * The beginning of the message of an error in an element of an array: "message 3: "
+ * for the third, nothing for 0.
+ */
+extern const char *rag_element(int element);
 
 /*
  * Raises 22004: the argument for a column that must have a value is NULL.
  */
 pg_noreturn extern void rag_error_null(Oid nspoid, const char *table,
-										const char *column);
+									   const char *column, int element);
 
 /*
  * Raises 23503: the session does not exist, or is not the given user's. Both
  * give the same error, so that nobody learns of another user's sessions.
  */
 pg_noreturn extern void rag_error_no_session(Oid nspoid,
-											  const pg_uuid_t *session_id);
+											 const pg_uuid_t *session_id);
 
 /*
  * Raises 27000: a trigger or a rule of the user discarded the row, so that
@@ -41,4 +47,4 @@ pg_noreturn extern void rag_error_discarded(Oid nspoid, const char *table);
  */
 extern bool rag_may_show_keys(Oid nspoid, const char *table);
 
-#endif							/* RAG_ERROR_H */
+#endif /* RAG_ERROR_H */

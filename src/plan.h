@@ -11,7 +11,7 @@
 
 #include "compat.h"
 
-#define RAG_MAX_ARGS	8
+#define RAG_MAX_ARGS 12
 
 /*
  * A statement as the modules write it, as a static constant. In sql, every %1$s
@@ -20,8 +20,8 @@
 typedef struct RagStatement
 {
 	const char *sql;
-	int			nargs;
-	Oid			argtypes[RAG_MAX_ARGS];
+	int nargs;
+	Oid argtypes[RAG_MAX_ARGS];
 } RagStatement;
 
 /*
@@ -55,4 +55,4 @@ extern Oid rag_namespace(FunctionCallInfo fcinfo);
  */
 extern Oid rag_relation(const char *name, Oid nspoid);
 
-#endif							/* RAG_PLAN_H */
+#endif /* RAG_PLAN_H */

@@ -15,14 +15,14 @@
 #include "role.h"
 
 /* How much of a bad role is repeated in the error, in bytes. */
-#define ROLE_SHOWN	63
+#define ROLE_SHOWN 63
 
 /* What other systems call our roles: the likeliest slips. */
 static const struct
 {
 	const char *alias;
 	const char *hint;
-}			near_misses[] = {
+} near_misses[] = {
 #define MEANS_USER "Did you mean \"user\"? Roles are matched exactly."
 #define MEANS_ASSISTANT "Did you mean \"assistant\"? Roles are matched exactly."
 #define MEANS_SYSTEM "Instructions to the model are not a message: keep them in the session's metadata, under \"system_prompt\"."
@@ -76,11 +76,11 @@ is_exactly(const char *role, int len, const char *expected)
 }
 
 void
-rag_check_role(const text *role, Oid nspoid)
+rag_check_role(const text *role, Oid nspoid, int element)
 {
 	const char *str = VARDATA_ANY(role);
-	int			len = VARSIZE_ANY_EXHDR(role);
-	int			shown;
+	int len = VARSIZE_ANY_EXHDR(role);
+	int shown;
 	const char *hint;
 
 	if (is_exactly(str, len, "user") || is_exactly(str, len, "assistant"))
@@ -90,7 +90,7 @@ rag_check_role(const text *role, Oid nspoid)
 	hint = role_hint(str, len);
 	ereport(ERROR,
 			(errcode(ERRCODE_CHECK_VIOLATION),
-			 errmsg("invalid message role \"%.*s%s\"",
+			 errmsg("%sinvalid message role \"%.*s%s\"", rag_element(element),
 					shown, str, shown < len ? "..." : ""),
 			 errdetail("The role of a message is \"user\" or \"assistant\"."),
 			 hint ? errhint("%s", hint) : 0,

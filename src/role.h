@@ -10,8 +10,9 @@
 /*
  * Returns if the role is exactly 'user' or 'assistant'. Otherwise raises 23514
  * with the fields of messages' constraint ck_messages_role, and a hint when
- * the role is a near miss. nspoid is the schema of the messages table.
+ * the role is a near miss. nspoid is the schema of the messages table,
+ * element the message's place in an array as for rag_element().
  */
-extern void rag_check_role(const text *role, Oid nspoid);
+extern void rag_check_role(const text *role, Oid nspoid, int element);
 
-#endif							/* RAG_ROLE_H */
+#endif /* RAG_ROLE_H */

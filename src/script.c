@@ -14,13 +14,16 @@
 #include "access/table.h"
 #include "access/tableam.h"
 #include "catalog/objectaddress.h"
+#include "catalog/pg_class_d.h"
 #include "catalog/pg_type_d.h"
 #include "commands/extension.h"
+#include "executor/spi.h"
 #include "executor/tuptable.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -176,5 +179,94 @@ rag_refuse_data_loss(PG_FUNCTION_ARGS)
 						   RelationGetRelationName(rel), lost.data),
 				 errhint("To lose them and go on, SET rag_events.allow_data_loss = on.")));
 	table_close(rel, NoLock);
+	PG_RETURN_VOID();
+}
+
+static void
+execute_ddl(const char *ddl)
+{
+	int rc = SPI_execute(ddl, false, 0);
+
+	if (rc != SPI_OK_UTILITY)
+		elog(ERROR, "could not execute \"%s\": %s", ddl, SPI_result_code_string(rc));
+}
+
+/* Is it an index of exactly this definition, and ready for use? */
+static bool
+is_such_index(Oid indexid, const char *definition)
+{
+	char *actual;
+
+	if (get_rel_relkind(indexid) != RELKIND_INDEX || !get_index_isvalid(indexid))
+		return false;
+	actual = TextDatumGetCString(DirectFunctionCall1(pg_get_indexdef,
+													 ObjectIdGetDatum(indexid)));
+	return strcmp(actual, definition) == 0;
+}
+
+/*
+ * rag_replace_index(tab text, index text, columns text) returns void
+ *
+ * Replaces the table's index by one of the same name on other columns. One that was
+ * built beforehand (CREATE INDEX CONCURRENTLY), of the name with _new behind it, is
+ * taken if it is ready and has the very same definition; otherwise raises 55000.
+ * search_path is pg_catalog.
+ */
+PG_FUNCTION_INFO_V1(rag_replace_index);
+Datum
+rag_replace_index(PG_FUNCTION_ARGS)
+{
+	Oid nspoid = rag_namespace(fcinfo);
+	const char *schema = quote_identifier(get_namespace_name(nspoid));
+	char *table = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	char *index = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	char *new_index = psprintf("%s_new", index);
+	char *definition = psprintf("CREATE INDEX %s ON %s.%s USING btree (%s)",
+								new_index, schema, table, text_to_cstring(PG_GETARG_TEXT_PP(2)));
+	Oid prebuilt = get_relname_relid(new_index, nspoid);
+
+	rag_require_script();
+	SPI_connect();
+	if (!OidIsValid(prebuilt))
+		execute_ddl(definition);
+	else if (!is_such_index(prebuilt, definition))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("\"%s\" is not the index that this step needs", new_index),
+				 errdetail("It must be valid, and defined by: %s.", definition),
+				 errhint("Drop it, and let the step build the index.")));
+	execute_ddl(psprintf("DROP INDEX %s.%s", schema, index));
+	execute_ddl(psprintf("ALTER INDEX %s.%s RENAME TO %s", schema, new_index, index));
+	SPI_finish();
+	PG_RETURN_VOID();
+}
+
+/*
+ * rag_compress_with_lz4(tab text, VARIADIC columns text[]) returns void
+ *
+ * Has new values of the columns compressed by lz4, where the server was built with
+ * it; otherwise does nothing. Existing rows stay as they are.
+ */
+PG_FUNCTION_INFO_V1(rag_compress_with_lz4);
+Datum
+rag_compress_with_lz4(PG_FUNCTION_ARGS)
+{
+	rag_require_script();
+#ifdef USE_LZ4
+	{
+		const char *schema = quote_identifier(get_namespace_name(rag_namespace(fcinfo)));
+		char *table = text_to_cstring(PG_GETARG_TEXT_PP(0));
+		Datum *columns;
+		int n;
+
+		deconstruct_array(PG_GETARG_ARRAYTYPE_P(1), TEXTOID, -1, false, TYPALIGN_INT,
+						  &columns, NULL, &n);
+		SPI_connect();
+		for (int i = 0; i < n; i++)
+			execute_ddl(psprintf("ALTER TABLE %s.%s ALTER COLUMN %s SET COMPRESSION lz4",
+								 schema, table, TextDatumGetCString(columns[i])));
+		SPI_finish();
+	}
+#endif
 	PG_RETURN_VOID();
 }

@@ -18,76 +18,91 @@
 static const RagStatement touch = {
 	"UPDATE %1$s.sessions SET updated_at = CURRENT_TIMESTAMP"
 	" WHERE id OPERATOR(pg_catalog.=) $1",
-	1, {UUIDOID}
-};
+	1,
+	{UUIDOID}};
 
 static const RagStatement touch_owned = {
 	"UPDATE %1$s.sessions SET updated_at = CURRENT_TIMESTAMP"
 	" WHERE id OPERATOR(pg_catalog.=) $1"
 	" AND user_id::pg_catalog.text OPERATOR(pg_catalog.=) $2",
-	2, {UUIDOID, TEXTOID}
-};
+	2,
+	{UUIDOID, TEXTOID}};
 
 static const RagStatement lock = {
 	"SELECT FROM %1$s.sessions WHERE id OPERATOR(pg_catalog.=) $1"
 	" FOR NO KEY UPDATE",
-	1, {UUIDOID}
-};
+	1,
+	{UUIDOID}};
 
 static const RagStatement lock_owned = {
 	"SELECT FROM %1$s.sessions WHERE id OPERATOR(pg_catalog.=) $1"
 	" AND user_id::pg_catalog.text OPERATOR(pg_catalog.=) $2"
 	" FOR NO KEY UPDATE",
-	2, {UUIDOID, TEXTOID}
-};
+	2,
+	{UUIDOID, TEXTOID}};
 
 static const RagStatement insert = {
 	"INSERT INTO %1$s.sessions (id, user_id, metadata) VALUES ($1, $2, $3)",
-	3, {UUIDOID, TEXTOID, JSONBOID}
-};
+	3,
+	{UUIDOID, TEXTOID, JSONBOID}};
 
 static const RagStatement insert_if_missing = {
 	"INSERT INTO %1$s.sessions (id, user_id, metadata) VALUES ($1, $2, $3)"
 	" ON CONFLICT (id) DO NOTHING",
-	3, {UUIDOID, TEXTOID, JSONBOID}
-};
+	3,
+	{UUIDOID, TEXTOID, JSONBOID}};
 
 static const RagStatement owner = {
 	"SELECT user_id::pg_catalog.text FROM %1$s.sessions"
 	" WHERE id OPERATOR(pg_catalog.=) $1",
-	1, {UUIDOID}
-};
+	1,
+	{UUIDOID}};
 
-void
-rag_touch_session(Oid nspoid, const pg_uuid_t *session_id, const text *user_id)
+bool
+rag_try_touch_session(Oid nspoid, const pg_uuid_t *session_id, const text *user_id)
 {
-	Datum		values[] = {UUIDPGetDatum(session_id), PointerGetDatum(user_id)};
+	Datum values[] = {UUIDPGetDatum(session_id), PointerGetDatum(user_id)};
 
 	if (rag_execute(user_id ? &touch_owned : &touch, nspoid, values, NULL) > 0)
-		return;
+		return true;
 
 	/*
 	 * No row was updated, but that is not proof that there is no session: a
 	 * trigger of the user may have suppressed the update. Then take the lock
 	 * that the update would have taken.
 	 */
-	if (rag_execute(user_id ? &lock_owned : &lock, nspoid, values, NULL) == 0)
+	return rag_lock_session(nspoid, session_id, user_id);
+}
+
+void
+rag_touch_session(Oid nspoid, const pg_uuid_t *session_id, const text *user_id)
+{
+	if (!rag_try_touch_session(nspoid, session_id, user_id))
 		rag_error_no_session(nspoid, session_id);
+}
+
+bool
+rag_lock_session(Oid nspoid, const pg_uuid_t *session_id, const text *user_id)
+{
+	Datum values[] = {UUIDPGetDatum(session_id), PointerGetDatum(user_id)};
+
+	return rag_execute(user_id ? &lock_owned : &lock, nspoid, values, NULL) > 0;
 }
 
 /* The same error, to the letter, as the primary key's. */
 pg_noreturn static void
 error_session_exists(Oid nspoid, const pg_uuid_t *session_id)
 {
-	char	   *id = DatumGetCString(DirectFunctionCall1(uuid_out,
-														 UUIDPGetDatum(session_id)));
+	char *id = DatumGetCString(DirectFunctionCall1(uuid_out,
+												   UUIDPGetDatum(session_id)));
 
 	ereport(ERROR,
 			(errcode(ERRCODE_UNIQUE_VIOLATION),
 			 errmsg("duplicate key value violates unique constraint \"%s\"",
 					"sessions_pkey"),
 			 rag_may_show_keys(nspoid, "sessions") ?
-			 errdetail("Key (id)=(%s) already exists.", id) : 0,
+				 errdetail("Key (id)=(%s) already exists.", id) :
+				 0,
 			 rag_errtable(nspoid, "sessions", NULL, "sessions_pkey")));
 }
 
@@ -98,10 +113,10 @@ error_session_exists(Oid nspoid, const pg_uuid_t *session_id)
 static bool
 find_session_of(Oid nspoid, const pg_uuid_t *session_id, const text *user_id)
 {
-	Datum		values[] = {UUIDPGetDatum(session_id)};
-	Datum		found;
-	bool		isnull;
-	bool		same;
+	Datum values[] = {UUIDPGetDatum(session_id)};
+	Datum found;
+	bool isnull;
+	bool same;
 
 	if (rag_execute(&owner, nspoid, values, NULL) == 0)
 		return false;
@@ -125,10 +140,11 @@ static void
 create_if_missing(Oid nspoid, const pg_uuid_t *session_id,
 				  const text *user_id, const Datum *values, const char *nulls)
 {
+	/* Looks first: an INSERT would wait for whoever is writing to the session. */
 	for (int i = 0; i < CREATE_ATTEMPTS; i++)
 	{
-		if (rag_execute(&insert_if_missing, nspoid, values, nulls) > 0 ||
-			find_session_of(nspoid, session_id, user_id))
+		if (find_session_of(nspoid, session_id, user_id) ||
+			rag_execute(&insert_if_missing, nspoid, values, nulls) > 0)
 			return;
 	}
 
@@ -136,6 +152,16 @@ create_if_missing(Oid nspoid, const pg_uuid_t *session_id,
 	if (rag_may_show_keys(nspoid, "sessions"))
 		rag_error_discarded(nspoid, "sessions");
 	error_session_exists(nspoid, session_id);
+}
+
+void
+rag_create_session_if_missing(Oid nspoid, const pg_uuid_t *session_id,
+							  const text *user_id)
+{
+	Datum values[] = {UUIDPGetDatum(session_id), PointerGetDatum(user_id), (Datum) 0};
+	const char nulls[] = {' ', user_id ? ' ' : 'n', 'n'};
+
+	create_if_missing(nspoid, session_id, user_id, values, nulls);
 }
 
 /*
@@ -155,14 +181,14 @@ PG_FUNCTION_INFO_V1(rag_create_session);
 Datum
 rag_create_session(PG_FUNCTION_ARGS)
 {
-	Oid			nspoid = rag_namespace(fcinfo);
+	Oid nspoid = rag_namespace(fcinfo);
 	const text *user_id = PG_ARGISNULL(0) ? NULL : PG_GETARG_TEXT_PP(0);
-	bool		if_not_exists = !PG_ARGISNULL(3) && PG_GETARG_BOOL(3);
-	pg_uuid_t  *session_id = palloc(sizeof(pg_uuid_t));
-	Datum		values[] = {UUIDPGetDatum(session_id),
-		PointerGetDatum(user_id), PG_GETARG_DATUM(1)};
-	const char	nulls[] = {' ', user_id ? ' ' : 'n',
-		PG_ARGISNULL(1) ? 'n' : ' '};
+	bool if_not_exists = !PG_ARGISNULL(3) && PG_GETARG_BOOL(3);
+	pg_uuid_t *session_id = palloc(sizeof(pg_uuid_t));
+	Datum values[] = {UUIDPGetDatum(session_id),
+					  PointerGetDatum(user_id), PG_GETARG_DATUM(1)};
+	const char nulls[] = {' ', user_id ? ' ' : 'n',
+						  PG_ARGISNULL(1) ? 'n' : ' '};
 
 	PreventCommandIfReadOnly("rag_create_session()");
 	if (PG_ARGISNULL(2))
@@ -178,4 +204,20 @@ rag_create_session(PG_FUNCTION_ARGS)
 	SPI_finish();
 
 	PG_RETURN_UUID_P(session_id);
+}
+
+/*
+ * rag_uuidv7() returns uuid
+ *
+ * Returns a new time-ordered UUID (version 7 of RFC 9562). Since 1.1 it is the
+ * default of sessions.id.
+ */
+PG_FUNCTION_INFO_V1(rag_uuidv7_sql);
+Datum
+rag_uuidv7_sql(PG_FUNCTION_ARGS)
+{
+	pg_uuid_t *uuid = palloc(sizeof(pg_uuid_t));
+
+	rag_uuidv7(uuid);
+	PG_RETURN_UUID_P(uuid);
 }

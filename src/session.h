@@ -17,4 +17,23 @@
 extern void rag_touch_session(Oid nspoid, const pg_uuid_t *session_id,
 							  const text *user_id);
 
-#endif							/* RAG_SESSION_H */
+/* The same, but returns false where there is no such session. */
+extern bool rag_try_touch_session(Oid nspoid, const pg_uuid_t *session_id,
+								  const text *user_id);
+
+/*
+ * Locks the session until the end of the transaction, as a touch does, and writes
+ * nothing. Returns false when it does not exist or is not user_id's. The caller is
+ * connected to SPI.
+ */
+extern bool rag_lock_session(Oid nspoid, const pg_uuid_t *session_id,
+							 const text *user_id);
+
+/*
+ * Creates the session for user_id (NULL: nobody) unless it is there. Raises 23505
+ * if it is there and another user's. The caller is connected to SPI.
+ */
+extern void rag_create_session_if_missing(Oid nspoid, const pg_uuid_t *session_id,
+										  const text *user_id);
+
+#endif /* RAG_SESSION_H */

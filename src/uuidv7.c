@@ -20,7 +20,7 @@
 
 #include "uuidv7.h"
 
-#define TICKS_PER_MS	4096
+#define TICKS_PER_MS 4096
 #define UNIX_EPOCH_USECS \
 	(((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE)) * USECS_PER_DAY)
 
@@ -28,8 +28,8 @@ static uint64
 next_tick(void)
 {
 	static uint64 last_tick = 0;
-	uint64		usecs = (uint64) (GetCurrentTimestamp() + UNIX_EPOCH_USECS);
-	uint64		tick = (usecs / 1000) * TICKS_PER_MS +
+	uint64 usecs = (uint64) (GetCurrentTimestamp() + UNIX_EPOCH_USECS);
+	uint64 tick = (usecs / 1000) * TICKS_PER_MS +
 		(usecs % 1000) * TICKS_PER_MS / 1000;
 
 	last_tick = Max(tick, last_tick + 1);
@@ -39,10 +39,10 @@ next_tick(void)
 void
 rag_uuidv7(pg_uuid_t *uuid)
 {
-	uint64		tick = next_tick();
-	uint64		high = pg_hton64((tick / TICKS_PER_MS) << 16 |
-								 UINT64CONST(0x7000) |
-								 tick % TICKS_PER_MS);
+	uint64 tick = next_tick();
+	uint64 high = pg_hton64((tick / TICKS_PER_MS) << 16 |
+							UINT64CONST(0x7000) |
+							tick % TICKS_PER_MS);
 
 	memcpy(uuid->data, &high, sizeof(high));
 	if (!pg_strong_random(uuid->data + sizeof(high), UUID_LEN - sizeof(high)))

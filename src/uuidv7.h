@@ -16,4 +16,4 @@
  */
 extern void rag_uuidv7(pg_uuid_t *uuid);
 
-#endif							/* RAG_UUIDV7_H */
+#endif /* RAG_UUIDV7_H */

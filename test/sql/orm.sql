@@ -20,9 +20,6 @@ COMMIT;
 INSERT INTO sessions (id, user_id, created_at, updated_at, metadata)
 VALUES (:'s2', NULL, '2024-02-29 12:00:00', '2024-02-29 12:00:01', NULL)
 RETURNING *;
--- The id has no default.
-SELECT * FROM pg_temp.error($$INSERT INTO sessions (user_id, created_at, updated_at) VALUES ('bob', '2024-02-29', '2024-02-29')$$);
-
 --
 -- Messages: the id comes from the sequence, the times from defaults
 --

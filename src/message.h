@@ -1,0 +1,97 @@
+/*
+ * message.h
+ *		A message on its way into the table: its columns, and the rules that each
+ *		value must keep.
+ */
+#ifndef RAG_MESSAGE_H
+#define RAG_MESSAGE_H
+
+#include "compat.h"
+
+#include "utils/uuid.h"
+
+#include "plan.h"
+
+/*
+ * The columns of messages that the functions write. From token_count on they are
+ * named in an INSERT only when there is a value: earlier versions of the table do
+ * not have them, or the caller may have no right to them.
+ */
+typedef enum RagColumn
+{
+	COL_ID,
+	COL_SESSION_ID,
+	COL_ROLE,
+	COL_CONTENT,
+	COL_SOURCES,
+	COL_LATENCY_MS,
+	COL_TOP_K,
+	COL_QUERY_TYPE,
+	COL_TOKEN_COUNT,
+	COL_METADATA,
+	COL_IDEMPOTENCY_KEY,
+	COL_CREATED_AT,
+	RAG_NCOLUMNS
+} RagColumn;
+
+#define COL_FIRST_OPTIONAL COL_TOKEN_COUNT
+#define RAG_NOPTIONAL (RAG_NCOLUMNS - COL_FIRST_OPTIONAL)
+
+typedef struct RagColumnInfo
+{
+	const char *name;
+	Oid type;
+	Oid array_type;
+	int16 typlen; /* of type, as construct_md_array() wants it */
+	bool typbyval;
+	char typalign;
+} RagColumnInfo;
+
+extern const RagColumnInfo rag_columns[RAG_NCOLUMNS];
+
+typedef struct RagMessage
+{
+	Datum values[RAG_NCOLUMNS];
+	bool isnull[RAG_NCOLUMNS];
+	int element;				/* place in an array, from 1; 0: it came alone */
+	struct RagMessage *repeats; /* message of the array with the same key, or NULL */
+} RagMessage;
+
+/* The bit of an optional column in a mask of those that have a value. */
+#define RAG_COLUMN_BIT(col) (1 << ((col) -COL_FIRST_OPTIONAL))
+
+/* The optional columns that have a value in the message. */
+extern int rag_optional_columns(const RagMessage *message);
+
+/*
+ * Checks every value but created_at. Errors: 22004, 23514, 22003, 22001 and
+ * 22023, as documented at rag_add_message(); each names the element.
+ */
+extern void rag_check_message(const RagMessage *message, Oid nspoid);
+
+/*
+ * Checks that the table has the optional columns of the mask: 0A000 where it is
+ * of an earlier version.
+ */
+extern void rag_check_columns(int optional, Oid nspoid);
+
+/*
+ * The INSERT of one message (VALUES), or of many (arrays, but for session_id)
+ * that names the optional columns of the mask. Parameters are those of all
+ * columns, in their order.
+ */
+extern const RagStatement *rag_insert_statement(bool many, int optional);
+
+/* Draws the id of a new message; the session must be locked before. */
+extern int64 rag_next_message_id(Oid nspoid);
+
+/*
+ * Finds the messages that are there already, by their idempotency keys: sets
+ * COL_ID of those found in the session, and repeats of those that repeat an
+ * earlier one among the n themselves. Raises 23505 for a key that was used for
+ * another role or content. All are of one session, which is locked; the caller is
+ * connected to SPI.
+ */
+extern void rag_find_repeated(RagMessage *messages, int n, Oid nspoid);
+
+#endif /* RAG_MESSAGE_H */

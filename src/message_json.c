@@ -1,0 +1,236 @@
+/*
+ * message_json.c
+ *		Messages as a JSON array.
+ */
+#include "compat.h"
+
+#include <math.h>
+
+#include "catalog/pg_type_d.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/datetime.h"
+#include "utils/numeric.h"
+#include "utils/timestamp.h"
+
+#include "error.h"
+#include "message_json.h"
+
+/* The fields of an element: those columns that a caller may set. */
+static const RagColumn fields[] = {
+	COL_ROLE, COL_CONTENT, COL_SOURCES, COL_LATENCY_MS, COL_TOP_K, COL_QUERY_TYPE,
+	COL_TOKEN_COUNT, COL_METADATA, COL_IDEMPOTENCY_KEY, COL_CREATED_AT};
+
+/* How much of an unknown field's name is repeated in the error, in bytes. */
+#define FIELD_SHOWN 63
+
+pg_noreturn static void
+error_field(const RagMessage *message, RagColumn col, const char *expected)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("%sfield \"%s\" must be %s", rag_element(message->element),
+					rag_columns[col].name, expected)));
+}
+
+pg_noreturn static void
+error_unknown_field(const RagMessage *message, const char *name, int len)
+{
+	StringInfoData known;
+
+	initStringInfo(&known);
+	for (int i = 0; i < (int) lengthof(fields); i++)
+		appendStringInfo(&known, "%s%s", i > 0 ? ", " : "",
+						 rag_columns[fields[i]].name);
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("%sunknown field \"%.*s\"", rag_element(message->element),
+					pg_mbcliplen(name, len, FIELD_SHOWN), name),
+			 errdetail("A message has these fields: %s.", known.data)));
+}
+
+static RagColumn
+column_of_field(const RagMessage *message, const JsonbValue *name)
+{
+	const char *str = name->val.string.val;
+	int len = name->val.string.len;
+
+	for (int i = 0; i < (int) lengthof(fields); i++)
+	{
+		const char *known = rag_columns[fields[i]].name;
+
+		if ((int) strlen(known) == len && memcmp(known, str, len) == 0)
+			return fields[i];
+	}
+	error_unknown_field(message, str, len);
+}
+
+static Datum
+integer_value(const RagMessage *message, RagColumn col, const JsonbValue *value)
+{
+	double number;
+
+	if (value->type != jbvNumeric)
+		error_field(message, col, "a whole number");
+	number = DatumGetFloat8(DirectFunctionCall1(numeric_float8,
+												NumericGetDatum(value->val.numeric)));
+	if (rint(number) != number || number < PG_INT32_MIN || number > PG_INT32_MAX)
+		error_field(message, col, "a whole number of 32 bits");
+	return Int32GetDatum((int32) number);
+}
+
+/* Timestamps are stored as the local time of the client's TimeZone. */
+static Datum
+local_time(const RagMessage *message, TimestampTz time)
+{
+	if (!IS_VALID_TIMESTAMP(time))
+		error_field(message, COL_CREATED_AT, "a timestamp within PostgreSQL's range");
+	return DirectFunctionCall1(timestamptz_timestamp, TimestampTzGetDatum(time));
+}
+
+static Datum
+time_from_epoch(const RagMessage *message, const JsonbValue *value)
+{
+	double seconds = DatumGetFloat8(DirectFunctionCall1(numeric_float8,
+														NumericGetDatum(value->val.numeric)));
+	double usecs = (seconds - (double) SECS_PER_DAY * (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE)) *
+		USECS_PER_SEC;
+
+	if (!(usecs >= (double) MIN_TIMESTAMP && usecs < (double) END_TIMESTAMP))
+		error_field(message, COL_CREATED_AT, "a timestamp within PostgreSQL's range");
+	return local_time(message, (TimestampTz) rint(usecs));
+}
+
+/* As timestamptz_in() does, but with an error that names the element. */
+static Datum
+time_from_text(const RagMessage *message, const JsonbValue *value)
+{
+	char *str = pnstrdup(value->val.string.val, value->val.string.len);
+	char buffer[MAXDATELEN + MAXDATEFIELDS];
+	char *field[MAXDATEFIELDS];
+	int ftype[MAXDATEFIELDS];
+	int nf;
+	int dtype;
+	struct pg_tm tm;
+	fsec_t fsec;
+	int tz;
+	TimestampTz time;
+
+	if (ParseDateTime(str, buffer, sizeof(buffer), field, ftype, MAXDATEFIELDS, &nf) != 0 ||
+		rag_decode_date_time(field, ftype, nf, &dtype, &tm, &fsec, &tz) != 0 ||
+		dtype != DTK_DATE ||
+		tm2timestamp(&tm, fsec, &tz, &time) != 0)
+		error_field(message, COL_CREATED_AT,
+					"a timestamp, as text or as seconds since 1970");
+	return local_time(message, time);
+}
+
+static Datum
+value_of_field(const RagMessage *message, RagColumn col, JsonbValue *value)
+{
+	switch (col)
+	{
+		case COL_SOURCES:
+			return JsonbPGetDatum(JsonbValueToJsonb(value));
+		case COL_METADATA:
+			if (value->type != jbvBinary ||
+				!JsonContainerIsObject(value->val.binary.data))
+				error_field(message, col, "an object");
+			return JsonbPGetDatum(JsonbValueToJsonb(value));
+		case COL_LATENCY_MS:
+			if (value->type != jbvNumeric)
+				error_field(message, col, "a number");
+			return DirectFunctionCall1(numeric_float8,
+									   NumericGetDatum(value->val.numeric));
+		case COL_TOP_K:
+		case COL_TOKEN_COUNT:
+			return integer_value(message, col, value);
+		case COL_CREATED_AT:
+			if (value->type == jbvNumeric)
+				return time_from_epoch(message, value);
+			if (value->type == jbvString)
+				return time_from_text(message, value);
+			error_field(message, col, "a timestamp, as text or as seconds since 1970");
+		default:
+			if (value->type != jbvString)
+				error_field(message, col, "a string");
+			return PointerGetDatum(cstring_to_text_with_len(value->val.string.val,
+															value->val.string.len));
+	}
+}
+
+static void
+message_from_json(RagMessage *message, const JsonbValue *object)
+{
+	JsonbIterator *it;
+	JsonbValue value;
+	JsonbIteratorToken token;
+
+	for (int col = 0; col < RAG_NCOLUMNS; col++)
+		message->isnull[col] = true;
+	if (object->type != jbvBinary || !JsonContainerIsObject(object->val.binary.data))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%snot a JSON object", rag_element(message->element))));
+
+	it = JsonbIteratorInit(object->val.binary.data);
+	(void) JsonbIteratorNext(&it, &value, true); /* WJB_BEGIN_OBJECT */
+	while ((token = JsonbIteratorNext(&it, &value, true)) == WJB_KEY)
+	{
+		RagColumn col = column_of_field(message, &value);
+
+		(void) JsonbIteratorNext(&it, &value, true);
+		if (value.type == jbvNull)
+			continue;
+		message->values[col] = value_of_field(message, col, &value);
+		message->isnull[col] = false;
+	}
+	Assert(token == WJB_END_OBJECT);
+}
+
+/* Some drivers cannot send a list as JSON; they send {"messages": [...]}. */
+static JsonbContainer *
+array_of_messages(Jsonb *json)
+{
+	JsonbContainer *root = &json->root;
+	JsonbValue buffer;
+
+	if (JsonContainerIsObject(root) && JsonContainerSize(root) == 1)
+	{
+		JsonbValue *value = getKeyJsonValueFromContainer(root, "messages",
+														 strlen("messages"), &buffer);
+
+		if (value && value->type == jbvBinary)
+			root = value->val.binary.data;
+	}
+	if (!JsonContainerIsArray(root) || JsonContainerIsScalar(root))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("messages must be a JSON array of objects"),
+				 errhint("Give [{\"role\": ..., \"content\": ...}, ...], or {\"messages\": [...]}.")));
+	return root;
+}
+
+RagMessage *
+rag_messages_from_json(Jsonb *json, int *n)
+{
+	JsonbContainer *array = array_of_messages(json);
+	JsonbIterator *it = JsonbIteratorInit(array);
+	RagMessage *messages;
+	JsonbValue value;
+	int i = 0;
+
+	*n = JsonContainerSize(array);
+	messages = palloc_extended(sizeof(RagMessage) * Max(*n, 1),
+							   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	(void) JsonbIteratorNext(&it, &value, true); /* WJB_BEGIN_ARRAY */
+	while (JsonbIteratorNext(&it, &value, true) == WJB_ELEM)
+	{
+		CHECK_FOR_INTERRUPTS();
+		messages[i].element = i + 1;
+		message_from_json(&messages[i], &value);
+		i++;
+	}
+	return messages;
+}
