@@ -52,6 +52,8 @@ refuse_differences(Oid nspoid)
 {
 	StringInfoData detail;
 	StringInfoData hint;
+	StringInfoData statements;
+	bool drops_column = false;
 	uint64 n = rag_compare_schema(RAG_BASE_VERSION, nspoid,
 								  "SELECT object, difference, expected, actual, ddl FROM unadoptable"
 								  " ORDER BY ord, object, expected");
@@ -61,6 +63,7 @@ refuse_differences(Oid nspoid)
 
 	initStringInfo(&detail);
 	initStringInfo(&hint);
+	initStringInfo(&statements);
 	for (uint64 i = 0; i < n; i++)
 	{
 		HeapTuple row = SPI_tuptable->vals[i];
@@ -75,15 +78,21 @@ refuse_differences(Oid nspoid)
 		if (expected && actual)
 			appendStringInfo(&detail, " (expected %s, found %s)", expected, actual);
 		if (ddl)
-			appendStringInfo(&hint, "\n%s;", ddl);
+		{
+			appendStringInfo(&statements, "\n%s;", ddl);
+			drops_column = drops_column || strstr(ddl, " DROP COLUMN ") != NULL;
+		}
 	}
+	if (statements.len > 0)
+		appendStringInfo(&hint, " Run this as their owner%s, and try again:%s",
+						 drops_column ? " (a dropped column loses its values)" : "",
+						 statements.data);
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("the tables in schema \"%s\" cannot be adopted: they are not those of revision %s",
 					get_namespace_name(nspoid), RAG_ADOPTION_VERSION),
 			 errdetail_internal("%s", detail.data),
-			 errhint("Nothing was changed. Run this as their owner, and try again:%s",
-					 hint.data)));
+			 errhint("Nothing was changed.%s", hint.data)));
 }
 
 static void

@@ -14,6 +14,13 @@
   ]) AS form
   CROSS JOIN (VALUES ('user', 'assistant'), ('assistant', 'user')) AS r (a, b)
 ),
+ordinary AS (  -- are both tables of the kind that can be adopted at all?
+  SELECT count(*) = 2 AS tables
+  FROM actual a JOIN expected e USING (object)
+  WHERE a.tbl IN ('sessions', 'messages') AND a.kind = 'table'
+    AND a.def -> 'relkind' = e.def -> 'relkind'
+    AND a.def -> 'children or partitions' = e.def -> 'children or partitions'
+),
 unnamed AS (  -- expected, and not there under its name
   SELECT e.*, quote_ident(n.nspname) || '.' || quote_ident(e.tbl) AS q, n.nspname,
          CASE e.kind
@@ -21,7 +28,9 @@ unnamed AS (  -- expected, and not there under its name
                              || substring(e.def ->> 'definition' FROM ' USING .*$')
            ELSE e.def ->> 'definition'
          END AS shape
-  FROM expected e JOIN pg_namespace n ON n.oid = $1
+  FROM expected e
+  JOIN ordinary ON ordinary.tables
+  JOIN pg_namespace n ON n.oid = $1
   WHERE NOT EXISTS (SELECT FROM actual a WHERE a.object = e.object)
 ),
 unexpected AS (  -- there, and not expected under its name
@@ -59,8 +68,9 @@ renames AS (
   SELECT 4, format('ALTER TABLE %I.%I DROP CONSTRAINT %I, ADD CONSTRAINT %I %s',
                    n.nspname, e.tbl, min(a.name), e.name, e.def ->> 'definition')
   FROM expected e
+  JOIN ordinary ON ordinary.tables
   JOIN pg_namespace n ON n.oid = $1
-  JOIN actual a ON a.kind = 'constraint' AND a.tbl = e.tbl
+  JOIN actual a ON a.kind = 'constraint' AND a.tbl = e.tbl AND a.def ->> 'validated' = 'yes'
   JOIN expected_checks c ON c.definition = a.def ->> 'definition'
   JOIN expected ec ON ec.object = 'column messages.role'
   JOIN actual ac ON ac.object = ec.object
@@ -71,14 +81,24 @@ renames AS (
   GROUP BY n.nspname, e.tbl, e.name, e.def
 )
 -- What keeps the tables from being adopted. Own objects must go, too: once the
--- tables are an extension's, pg_dump would leave them out without a word.
+-- tables are an extension's, pg_dump would leave them out without a word. In the
+-- order in which to run the DDL: what hangs on a column goes before the column.
 , unadoptable AS (
-  SELECT d.ord, d.object, d.difference, d.expected, d.actual, d.ddl
+  SELECT d.ord, d.object, d.difference, d.expected, d.actual,
+         CASE
+           WHEN e.kind = 'sequence' AND d.difference = 'missing'
+           THEN format('CREATE SEQUENCE %1$s %2$s OWNED BY %3$s.id;'
+                       ' SELECT pg_catalog.setval(%1$L, pg_catalog.max(id)) FROM %3$s',
+                       quote_ident(n.nspname) || '.' || quote_ident(e.name),
+                       e.def ->> 'definition', quote_ident(n.nspname) || '.messages')
+           ELSE d.ddl
+         END AS ddl
   FROM (TABLE missing UNION ALL TABLE changed) AS d
+  JOIN pg_namespace n ON n.oid = $1
   JOIN expected e ON e.object = d.object
   WHERE e.kind IN ('table', 'sequence', 'column', 'constraint', 'index') AND e.tbl <> 'rag_migration_log'
   UNION ALL
-  SELECT a.ord, a.object, 'unexpected', NULL, NULL,
+  SELECT CASE a.kind WHEN 'column' THEN 100 ELSE -a.ord END, a.object, 'unexpected', NULL, NULL,
          CASE a.kind
            WHEN 'column' THEN format('ALTER TABLE %s DROP COLUMN %I', x.q, a.name)
            WHEN 'column option' THEN format('ALTER TABLE %s ALTER COLUMN %I %s', x.q, a.name,
