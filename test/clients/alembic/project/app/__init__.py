@@ -1,0 +1,1 @@
+"""An application that keeps its conversations with SQLAlchemy."""
