@@ -45,11 +45,7 @@ sub kill_backend
 	sql($node, 'postgres', 'CHECKPOINT');
 	kill('KILL', $victim->pid) == 1 or die 'backend is gone already';
 	$victim->result;
-	$node->poll_query_until('postgres',
-		"SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = "
-		  . $victim->pid
-		  . ')')
-	  or die 'server does not recover';
+	wait_until_recovered($node, $victim->pid);
 	like(
 		slurp_file($node->logfile, $log),
 		qr/database system was not properly shut down/,

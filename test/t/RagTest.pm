@@ -15,7 +15,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 our @EXPORT = qw(start_server sql sqlstate answer conversations rows_of
-  is_same_text wait_until_blocked);
+  is_same_text wait_until_blocked wait_until_recovered);
 
 # start_server(NAME, SETTING...): a new server. UTF-8 whatever the environment
 # says, and able to go on after the crash of a backend, as servers are.
@@ -125,6 +125,25 @@ sub wait_until_blocked
 		'SELECT cardinality(pg_blocking_pids(' . $session->pid . ')) > 0')
 	  or die "backend does not wait for a lock";
 	return;
+}
+
+# wait_until_recovered(NODE, PID): until the server is up again after the crash of
+# the backend PID. poll_query_until() writes to psql's input, and may find that
+# closed when there is no server to connect to.
+sub wait_until_recovered
+{
+	my ($node, $pid) = @_;
+	my $gone = "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $pid)";
+
+	for (1 .. 10 * $PostgreSQL::Test::Utils::timeout_default)
+	{
+		my ($stdout) = run_command(
+			[ 'psql', '-XAtq', '-d', $node->connstr('postgres'), '-c', $gone ]);
+
+		return if $stdout eq 't';
+		select(undef, undef, undef, 0.1);
+	}
+	die 'server does not recover';
 }
 
 
