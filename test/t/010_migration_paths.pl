@@ -489,79 +489,10 @@ $node->stop;
 # Two later versions, right at first, and then each time wrong in one way
 # ---------------------------------------------------------------------------
 
-my ($installation, $scripts) = private_tree();
-my $opening = <<'EOT';
-CREATE FUNCTION @extschema@.rag_lock_tables() RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'rag_lock_tables';
-SELECT @extschema@.rag_lock_tables();
-DROP FUNCTION @extschema@.rag_lock_tables();
-EOT
-my $guard = <<'EOT';
-CREATE FUNCTION @extschema@.rag_refuse_data_loss(tab regclass, VARIADIC columns text[]) RETURNS void LANGUAGE c
-AS 'MODULE_PATHNAME', 'rag_refuse_data_loss';
-SELECT @extschema@.rag_refuse_data_loss(TABLE);
-DROP FUNCTION @extschema@.rag_refuse_data_loss(regclass, text[]);
-EOT
-my %steps = (
-	"$head--98.0" => <<'EOT',
-ALTER TABLE @extschema@.messages ADD COLUMN synthetic_note text, ADD COLUMN synthetic_count int4;
-COMMENT ON COLUMN @extschema@.messages.synthetic_note IS 'a note';
-ALTER TABLE @extschema@.messages ADD CONSTRAINT ck_messages_synthetic CHECK (synthetic_count >= 0);
-CREATE INDEX ix_messages_synthetic ON @extschema@.messages (synthetic_count);
-CREATE FUNCTION @extschema@.rag_synthetic(n int4) RETURNS int4 LANGUAGE sql AS 'SELECT 1';
-EOT
-	"98.0--$head" => $guard =~ s/TABLE/'\@extschema\@.messages', 'synthetic_note', 'synthetic_count'/r
-	  . <<'EOT',
-DROP FUNCTION @extschema@.rag_synthetic(int4);
-ALTER TABLE @extschema@.messages DROP COLUMN synthetic_note;
-ALTER TABLE @extschema@.messages DROP COLUMN synthetic_count;
-EOT
-	'98.0--99.0' => <<'EOT',
-ALTER TABLE @extschema@.sessions ADD COLUMN synthetic_tag varchar;
-COMMENT ON COLUMN @extschema@.messages.synthetic_note IS 'a note of 99.0';
-CREATE INDEX ix_messages_synthetic_new ON @extschema@.messages (synthetic_count, id);
-DROP INDEX @extschema@.ix_messages_synthetic;
-ALTER INDEX @extschema@.ix_messages_synthetic_new RENAME TO ix_messages_synthetic;
-CREATE OR REPLACE FUNCTION @extschema@.rag_synthetic(n int4) RETURNS int4 LANGUAGE sql AS 'SELECT 2';
-EOT
-	'99.0--98.0' => $guard =~ s/TABLE/'\@extschema\@.sessions', 'synthetic_tag'/r
-	  . <<'EOT');
-ALTER TABLE @extschema@.sessions DROP COLUMN synthetic_tag;
-COMMENT ON COLUMN @extschema@.messages.synthetic_note IS 'a note';
-CREATE INDEX ix_messages_synthetic_new ON @extschema@.messages (synthetic_count);
-DROP INDEX @extschema@.ix_messages_synthetic;
-ALTER INDEX @extschema@.ix_messages_synthetic_new RENAME TO ix_messages_synthetic;
-CREATE OR REPLACE FUNCTION @extschema@.rag_synthetic(n int4) RETURNS int4 LANGUAGE sql AS 'SELECT 1';
-EOT
+my $tree = synthetic_tree($head);
+my %steps = %{ $tree->{steps} };
 
-sub write_file
-{
-	my ($name, $text) = @_;
-
-	unlink "$scripts/$name";
-	append_to_file("$scripts/$name", $text);
-	return;
-}
-
-# Writes the script of a step, with its opening and the line for the log.
-sub write_step
-{
-	my ($step, $text) = @_;
-	my ($from, $to) = split /--/, $step;
-
-	write_file("rag_events--$step.sql",
-		"-- revision: synthetic_$to\n$opening$text"
-		  . "INSERT INTO \@extschema\@.rag_migration_log (version, previous_version) VALUES ('$to', '$from');\n"
-	);
-	return;
-}
-
-$RagVersions::own_calls{rag_synthetic} = 'SELECT @extschema@.rag_synthetic(1) > 0';
-write_step($_, $steps{$_}) for keys %steps;
-write_file('rag_events.control',
-	slurp_file(RagVersions::pg_config('sharedir') . '/extension/rag_events.control')
-	  =~ s/^default_version.*/default_version = '99.0'/mr);
-$node = start_private_server('synthetic', $installation);
-write_file("rag_events--$_.json", fresh_snapshot_file($node, $_)) for '98.0', '99.0';
+$node = start_private_server('synthetic', $tree);
 $world = survey($node);
 is_deeply($world->{chain}, [ @chain, '98.0', '99.0' ], 'two later versions are found');
 
@@ -643,24 +574,24 @@ for my $test (
 {
 	my ($name, $step, $pattern, $replacement, @expected) = @$test;
 
-	write_step($step, $steps{$step} =~ s/$pattern/$replacement/r);
+	write_step($tree, $step, $steps{$step} =~ s/$pattern/$replacement/r);
 	my $wrong = join("\n", walk($world, '98.0', '99.0'));
 	like($wrong, $_, $name) for @expected;
-	write_step($step, $steps{$step});
+	write_step($tree, $step, $steps{$step});
 }
 
-write_file("rag_events--$up.sql", $steps{$up});
+write_file($tree, "rag_events--$up.sql", $steps{$up});
 like(join("\n", walk($world, '98.0', '99.0')),
 	qr/98.0 to 99.0: the log has "" and not "$up"/,
 	'a step that does not log itself');
-write_step($up, $steps{$up});
+write_step($tree, $up, $steps{$up});
 
 delete $RagVersions::own_calls{rag_synthetic};
 like(join("\n", walk($world, $head, '98.0')),
 	qr/no sample call: write .*rag_synthetic.sql/,
 	'a function that this test has no call for');
 
-unlink "$scripts/rag_events--$down.sql";
+unlink "$tree->{scripts}/rag_events--$down.sql";
 $world->{paths} = { update_paths($node) };
 like(join("\n", without_reverse($world)),
 	qr/^99.0 has no way down$/, 'a step without its reverse');

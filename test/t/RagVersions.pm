@@ -22,9 +22,13 @@ use PostgreSQL::Test::Utils;
 use RagTest;
 use Test::More;
 
+# Calls of functions that only a test has: name => SQL.
+our %own_calls;
+
 our @EXPORT = qw(chain_of_versions update_paths adoption_version snapshot
   differences columns_of functions_of seed_tables sample_call call_functions
-  check_schema private_tree start_private_server fresh_snapshot_file);
+  check_schema fresh_snapshot_file private_tree synthetic_tree write_file
+  write_step start_private_server);
 
 # chain_of_versions(NODE): from the base to the head. Installs the extension in a
 # database of its own and takes it away again.
@@ -250,9 +254,6 @@ EOT
 # Calling the functions
 # ---------------------------------------------------------------------------
 
-# Calls of functions that only a test has: name => SQL.
-our %own_calls;
-
 # sample_call(FUNCTION, SCHEMA): a call that returns true where the function works,
 # from test/data/calls; undef where there is none.
 sub sample_call
@@ -345,15 +346,16 @@ sub link_files
 
 # private_tree(): a copy of the PostgreSQL installation, of links to its files.
 # PostgreSQL's programs find their files relative to themselves, so they are real
-# copies. Returns the directory that the programs' one is in, and that of the
-# extensions' scripts, where a test may add and replace files: what is installed
-# stays as it is.
+# copies. In it a test may add and replace files: what is installed stays as it
+# is. Returns {installation: the directory that the programs' one is in, scripts:
+# the extensions' one}.
 sub private_tree
 {
 	my $tree = PostgreSQL::Test::Utils::tempdir();
 	my $bindir = pg_config('bindir');
 
-	link_files($_, $tree . $_) for map { pg_config($_) } qw(sharedir pkglibdir bindir);
+	link_files($_, $tree . $_)
+	  for map { pg_config($_) } qw(sharedir pkglibdir bindir);
 	for my $program ("$bindir/postgres", "$bindir/initdb", glob("$bindir/pg_*"))
 	{
 		my $target = $tree . $program;
@@ -362,17 +364,118 @@ sub private_tree
 		copy($program, $target) && chmod(0755, $target)
 		  or die "cannot copy $program: $!";
 	}
-	return (dirname($tree . $bindir), $tree . pg_config('sharedir') . '/extension');
+	return {
+		installation => dirname($tree . $bindir),
+		scripts => $tree . pg_config('sharedir') . '/extension'
+	};
 }
 
-# start_private_server(NAME, INSTALLATION): a server of a private tree.
+# write_file(TREE, NAME, TEXT): adds or replaces a file beside the scripts.
+sub write_file
+{
+	my ($tree, $name, $text) = @_;
+
+	unlink "$tree->{scripts}/$name";
+	append_to_file("$tree->{scripts}/$name", $text);
+	return;
+}
+
+# write_step(TREE, STEP, TEXT): writes the script of a step such as 1.0--1.1 in the
+# private tree, with the opening of every step and the line for the log.
+sub write_step
+{
+	my ($tree, $step, $text) = @_;
+	my ($from, $to) = split /--/, $step;
+
+	write_file($tree, "rag_events--$step.sql", <<"EOT");
+-- revision: synthetic_$to
+-- description: a version for the tests
+CREATE FUNCTION \@extschema\@.rag_lock_tables() RETURNS void
+LANGUAGE c AS 'MODULE_PATHNAME', 'rag_lock_tables';
+SELECT \@extschema\@.rag_lock_tables();
+DROP FUNCTION \@extschema\@.rag_lock_tables();
+$text
+INSERT INTO \@extschema\@.rag_migration_log (version, previous_version) VALUES ('$to', '$from');
+EOT
+	return;
+}
+
+sub guard
+{
+	my ($table, $columns) = @_;
+
+	return <<"EOT";
+CREATE FUNCTION \@extschema\@.rag_refuse_data_loss(tab pg_catalog.regclass, VARIADIC columns pg_catalog.text[])
+RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', 'rag_refuse_data_loss';
+SELECT \@extschema\@.rag_refuse_data_loss('\@extschema\@.$table'::pg_catalog.regclass, VARIADIC '{$columns}'::pg_catalog.text[]);
+DROP FUNCTION \@extschema\@.rag_refuse_data_loss(pg_catalog.regclass, pg_catalog.text[]);
+EOT
+}
+
+# synthetic_tree(HEAD): a private tree with two more versions, 98.0 and 99.0, and
+# their steps, as {..., steps}.
+sub synthetic_tree
+{
+	my ($head) = @_;
+	my $tree = private_tree();
+
+	$tree->{steps} = {
+		"$head--98.0" => <<'EOT',
+ALTER TABLE @extschema@.messages ADD COLUMN synthetic_note pg_catalog.text;
+ALTER TABLE @extschema@.messages ADD COLUMN synthetic_count pg_catalog.int4;
+COMMENT ON COLUMN @extschema@.messages.synthetic_note IS 'a note';
+ALTER TABLE @extschema@.messages ADD CONSTRAINT ck_messages_synthetic CHECK (synthetic_count OPERATOR(pg_catalog.>=) 0);
+CREATE INDEX ix_messages_synthetic ON @extschema@.messages (synthetic_count);
+CREATE FUNCTION @extschema@.rag_synthetic(n pg_catalog.int4) RETURNS pg_catalog.int4
+LANGUAGE sql AS 'SELECT 1';
+EOT
+		"98.0--$head" => guard('messages', 'synthetic_note,synthetic_count')
+		  . <<'EOT',
+DROP FUNCTION @extschema@.rag_synthetic(pg_catalog.int4);
+ALTER TABLE @extschema@.messages DROP COLUMN synthetic_note;
+ALTER TABLE @extschema@.messages DROP COLUMN synthetic_count;
+EOT
+		'98.0--99.0' => <<'EOT',
+ALTER TABLE @extschema@.sessions ADD COLUMN synthetic_tag pg_catalog.varchar;
+COMMENT ON COLUMN @extschema@.messages.synthetic_note IS 'a note of 99.0';
+CREATE INDEX ix_messages_synthetic_new ON @extschema@.messages (synthetic_count, id);
+DROP INDEX @extschema@.ix_messages_synthetic;
+ALTER INDEX @extschema@.ix_messages_synthetic_new RENAME TO ix_messages_synthetic;
+CREATE OR REPLACE FUNCTION @extschema@.rag_synthetic(n pg_catalog.int4) RETURNS pg_catalog.int4
+LANGUAGE sql AS 'SELECT 2';
+EOT
+		'99.0--98.0' => guard('sessions', 'synthetic_tag') . <<'EOT' };
+ALTER TABLE @extschema@.sessions DROP COLUMN synthetic_tag;
+COMMENT ON COLUMN @extschema@.messages.synthetic_note IS 'a note';
+CREATE INDEX ix_messages_synthetic_new ON @extschema@.messages (synthetic_count);
+DROP INDEX @extschema@.ix_messages_synthetic;
+ALTER INDEX @extschema@.ix_messages_synthetic_new RENAME TO ix_messages_synthetic;
+CREATE OR REPLACE FUNCTION @extschema@.rag_synthetic(n pg_catalog.int4) RETURNS pg_catalog.int4
+LANGUAGE sql AS 'SELECT 1';
+EOT
+	write_step($tree, $_, $tree->{steps}{$_}) for keys %{ $tree->{steps} };
+	write_file($tree, 'rag_events.control',
+		slurp_file(pg_config('sharedir') . '/extension/rag_events.control') =~
+		  s/^default_version.*/default_version = '99.0'/mr);
+	$own_calls{rag_synthetic} = 'SELECT @extschema@.rag_synthetic(1) > 0';
+	return $tree;
+}
+
+# start_private_server(NAME, TREE): a server of a private tree. The expected objects
+# of its own versions are made by it.
 sub start_private_server
 {
-	my ($name, $installation) = @_;
-	my $node = PostgreSQL::Test::Cluster->new($name, install_path => $installation);
+	my ($name, $tree) = @_;
+	my $node = PostgreSQL::Test::Cluster->new($name,
+		install_path => $tree->{installation});
 
 	$node->init(extra => [ '--encoding=UTF8', '--no-locale' ]);
 	$node->start;
+	if ($tree->{steps})
+	{
+		write_file($tree, "rag_events--$_.json", fresh_snapshot_file($node, $_))
+		  for '98.0', '99.0';
+	}
 	return $node;
 }
 
