@@ -149,14 +149,9 @@ rag_adopt(PG_FUNCTION_ARGS)
 	/* Before the locks, lest anybody locks another's tables; and after. */
 	require_owner(sessions, owner);
 	require_owner(messages, owner);
-	rag_lock_both(sessions, messages);
+	rag_lock_both(nspoid, sessions, messages);
 	require_owner(sessions, owner);
 	require_owner(messages, owner);
-	if (get_relname_relid("sessions", nspoid) != sessions ||
-		get_relname_relid("messages", nspoid) != messages)
-		ereport(ERROR,
-				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-				 errmsg("the tables were renamed while they were locked")));
 
 	SPI_connect();
 	rename_to_ours(nspoid);

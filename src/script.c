@@ -13,7 +13,9 @@
 
 #include "access/table.h"
 #include "access/tableam.h"
+#include "catalog/dependency.h"
 #include "catalog/objectaddress.h"
+#include "catalog/pg_class_d.h"
 #include "catalog/pg_class_d.h"
 #include "catalog/pg_type_d.h"
 #include "commands/extension.h"
@@ -86,33 +88,61 @@ lock_in_order(Oid first, Oid second)
  * for: when it is not free, let go, and wait for that one first.
  */
 void
-rag_lock_both(Oid sessions, Oid messages)
+rag_lock_both(Oid nspoid, Oid sessions, Oid messages)
 {
-	for (int i = 0; i < LOCK_ATTEMPTS; i++)
-	{
-		if (i % 2 == 0 ? lock_in_order(sessions, messages) : lock_in_order(messages, sessions))
-			return;
-	}
-	ereport(ERROR,
-			(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
-			 errmsg("could not lock tables \"sessions\" and \"messages\" together"),
-			 errhint("Try again when fewer transactions write to them.")));
+	bool locked = false;
+
+	for (int i = 0; i < LOCK_ATTEMPTS && !locked; i++)
+		locked = i % 2 == 0 ? lock_in_order(sessions, messages) :
+							  lock_in_order(messages, sessions);
+	if (!locked)
+		ereport(ERROR,
+				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+				 errmsg("could not lock tables \"sessions\" and \"messages\" together"),
+				 errhint("Try again when fewer transactions write to them.")));
+	if (get_relname_relid("sessions", nspoid) != sessions ||
+		get_relname_relid("messages", nspoid) != messages)
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("the tables were renamed while they were locked")));
+}
+
+/*
+ * The tables' owner can take them out of the extension, and put anything in their
+ * place.
+ */
+static void
+require_member_table(Oid relid)
+{
+	if (get_rel_relkind(relid) != RELKIND_RELATION ||
+		getExtensionOfObject(RelationRelationId, relid) != CurrentExtensionObject)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("relation \"%s\" is not a table of extension rag_events",
+						get_rel_name(relid))));
 }
 
 /*
  * rag_lock_tables() returns void
  *
  * Every step begins with it: locks sessions and messages until the end of the
- * transaction, as rag_lock_both() does.
+ * transaction, as rag_lock_both() does. Raises 55000 where they are not the
+ * extension's tables.
  */
 PG_FUNCTION_INFO_V1(rag_lock_tables);
 Datum
 rag_lock_tables(PG_FUNCTION_ARGS)
 {
 	Oid nspoid = rag_namespace(fcinfo);
+	Oid sessions = rag_relation("sessions", nspoid);
+	Oid messages = rag_relation("messages", nspoid);
 
 	rag_require_script();
-	rag_lock_both(rag_relation("sessions", nspoid), rag_relation("messages", nspoid));
+	require_member_table(sessions);
+	require_member_table(messages);
+	rag_lock_both(nspoid, sessions, messages);
+	require_member_table(sessions);
+	require_member_table(messages);
 	PG_RETURN_VOID();
 }
 
@@ -160,6 +190,7 @@ rag_refuse_data_loss(PG_FUNCTION_ARGS)
 	deconstruct_array(PG_GETARG_ARRAYTYPE_P(1), TEXTOID, -1, false, TYPALIGN_INT,
 					  &columns, NULL, &ncolumns);
 	initStringInfo(&lost);
+	require_member_table(PG_GETARG_OID(0));
 	rel = table_open(PG_GETARG_OID(0), AccessShareLock);
 	for (int i = 0; i < ncolumns; i++)
 	{

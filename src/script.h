@@ -14,10 +14,11 @@ extern void rag_require_script(void);
 extern void rag_require_create(Oid roleid, Oid nspoid);
 
 /*
- * Takes ACCESS EXCLUSIVE locks on both tables. Writers lock them in either order,
- * and none of them is made to deadlock. Raises 55P03 when, after many attempts,
- * there was always a writer between the two.
+ * Takes ACCESS EXCLUSIVE locks on both tables, which have these names in the
+ * schema. Writers lock them in either order, and none of them is made to deadlock.
+ * Raises 55P03 when, after many attempts, there was always a writer between the
+ * two; 40001 when others have their names by then.
  */
-extern void rag_lock_both(Oid sessions, Oid messages);
+extern void rag_lock_both(Oid nspoid, Oid sessions, Oid messages);
 
 #endif /* RAG_SCRIPT_H */
