@@ -1,0 +1,1 @@
+SELECT @extschema@.rag_uuidv7() < @extschema@.rag_uuidv7();
