@@ -84,7 +84,7 @@ opening() {
 --
 -- Both tables at once, so that no writer is caught between the two.
 --
-CREATE FUNCTION @extschema@.rag_lock_tables() RETURNS pg_catalog.void
+CREATE FUNCTION @extschema@.rag_lock_tables() RETURNS void
 LANGUAGE c AS 'MODULE_PATHNAME', 'rag_lock_tables';
 
 SELECT @extschema@.rag_lock_tables();
@@ -152,7 +152,7 @@ changelog() {
       function entry() {
         message = ENVIRON["message"]
         print "## " ENVIRON["version"] " (unreleased)\n"
-        print "- " toupper(substr(message, 1, 1)) substr(message, 2) "\n"
+        print "* " toupper(substr(message, 1, 1)) substr(message, 2) "\n"
         done = 1
       }
       /^## / && !done { entry() }

@@ -43,8 +43,8 @@ step AS (
            WHEN d.what IN ('trigger', 'rule', 'policy', 'row security', 'forced row security',
                            'publication', 'replica identity', 'membership', 'dump', 'function') THEN NULL
            WHEN d.kind = 'not_dumped' THEN coalesce(added.ddl,
-             CASE WHEN d.what IN ('column', 'constraint') OR d.mend ~ ' WHERE |\(.*\('
-                  THEN E'-- review: names that have no schema, defaults, NOT NULL\n' END || d.mend, d.mend)
+             CASE WHEN d.what IN ('column', 'constraint') OR d.mend ~ ' WHERE |\(.*\(| COMPRESSION lz4'
+                  THEN E'-- review: names without schema, defaults, NOT NULL, what not every server has\n' END || d.mend, d.mend)
            WHEN d.kind = 'missing' AND d.what = 'column' THEN drop_it
            WHEN d.kind = 'missing' AND d.what IN ('constraint', 'index') THEN drop_it
            WHEN d.what = 'column' AND d.fact = 'default' AND d.found <> 'none'
@@ -88,12 +88,12 @@ line (n, text) AS (
   UNION ALL
   -- a step down says what would be lost, before anything is
   SELECT -1, concat_ws(E'\n',
-           'CREATE FUNCTION @extschema@.rag_refuse_data_loss(pg_catalog.regclass, VARIADIC pg_catalog.text[])',
-           'RETURNS pg_catalog.void LANGUAGE c AS ''MODULE_PATHNAME'', ''rag_refuse_data_loss'';', '',
-           string_agg(format('SELECT @extschema@.rag_refuse_data_loss(%L::pg_catalog.regclass, %s);',
+           'CREATE FUNCTION @extschema@.rag_refuse_data_loss(tab pg_catalog.regclass, VARIADIC columns pg_catalog.text[]) RETURNS void',
+           'LANGUAGE c AS ''MODULE_PATHNAME'', ''rag_refuse_data_loss'';', '',
+           string_agg(format('SELECT @extschema@.rag_refuse_data_loss(%L::pg_catalog.regclass, VARIADIC ARRAY[%s]::pg_catalog.text[]);',
              '@extschema@.' || quote_ident(t.tbl), t.columns), E'\n'), '',
            'DROP FUNCTION @extschema@.rag_refuse_data_loss(pg_catalog.regclass, pg_catalog.text[]);', '')
-  FROM (SELECT tbl, string_agg(quote_literal(col) || '::pg_catalog.text', ', ' ORDER BY n) AS columns
+  FROM (SELECT tbl, string_agg(quote_literal(col), ', ' ORDER BY n) AS columns
         FROM step WHERE what = 'column' AND kind = CASE :'way' WHEN 'up' THEN 'missing' ELSE 'not_dumped' END
         GROUP BY tbl) AS t
   HAVING count(*) > 0

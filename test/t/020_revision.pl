@@ -132,7 +132,7 @@ my $message = q{add the user's "preferences" \n & 100% more};
 must("make revision VERSION=$next[1] MESSAGE='" . $message =~ s/'/'\\''/gr . "'");
 is(head(), $next[1], 'the new version is the default');
 like(must('cat CHANGELOG.md'),
-	qr/^## \Q$next[1]\E \(unreleased\)\n\n- \Q@{[ucfirst $message]}\E\n(?:\n## |\z)/m,
+	qr/^## \Q$next[1]\E \(unreleased\)\n\n\* \Q@{[ucfirst $message]}\E\n(?:\n## |\z)/m,
 	'the change log has an entry');
 build();
 sql($node, 'postgres', 'CREATE EXTENSION rag_events');
