@@ -18,6 +18,7 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
+#include "bulk_direct.h"
 #include "error.h"
 #include "message.h"
 #include "plan.h"
@@ -99,7 +100,8 @@ check_idempotency_key(const RagMessage *message, Oid nspoid)
 	if (len > 0 && len <= MAX_KEY_BYTES)
 		return;
 	ereport(ERROR,
-			(errcode(len == 0 ? ERRCODE_INVALID_PARAMETER_VALUE : ERRCODE_STRING_DATA_RIGHT_TRUNCATION),
+			(errcode(len == 0 ? ERRCODE_INVALID_PARAMETER_VALUE :
+								ERRCODE_STRING_DATA_RIGHT_TRUNCATION),
 			 errmsg(len == 0 ? "%sidempotency_key is empty" : "%sidempotency_key is too long",
 					rag_element(message->element)),
 			 errdetail("A key has from 1 to %d bytes.", MAX_KEY_BYTES),
@@ -208,7 +210,8 @@ rag_insert_statement(bool many, int optional)
 	{
 		statement->nargs = RAG_NCOLUMNS;
 		for (int col = 0; col < RAG_NCOLUMNS; col++)
-			statement->argtypes[col] = many ? rag_columns[col].array_type : rag_columns[col].type;
+			statement->argtypes[col] = many ? rag_columns[col].array_type :
+											  rag_columns[col].type;
 		statement->sql = MemoryContextStrdup(TopMemoryContext,
 											 insert_sql(many, optional));
 	}
@@ -419,7 +422,8 @@ add_message(RagMessage *message, const text *user_id, Oid nspoid)
 	rag_touch_session(nspoid, session_id, user_id);
 	message->values[COL_ID] = Int64GetDatum(rag_next_message_id(nspoid));
 	message->isnull[COL_ID] = false;
-	insert_message(message, nspoid);
+	if (!rag_insert_directly(&message, 1, rag_optional_columns(message), nspoid))
+		insert_message(message, nspoid);
 }
 
 /*
@@ -459,7 +463,8 @@ rag_add_message(PG_FUNCTION_ARGS)
 
 	SPI_connect();
 	add_message(&message,
-				PG_ARGISNULL(ARG_USER_ID) ? NULL : PG_GETARG_TEXT_PP(ARG_USER_ID), nspoid);
+				PG_ARGISNULL(ARG_USER_ID) ? NULL : PG_GETARG_TEXT_PP(ARG_USER_ID),
+				nspoid);
 	SPI_finish();
 
 	PG_RETURN_DATUM(message.values[COL_ID]);
