@@ -235,6 +235,10 @@ CROSS JOIN LATERAL (
            format('%s %s', i.type, i.identity)
   ) AS x (object, identity)
   WHERE d.refclassid = 'pg_extension'::regclass AND d.refobjid = here.extoid AND d.deptype = 'e'
+    -- from 17 on, a table's row type is a member too
+    AND NOT EXISTS (SELECT FROM pg_type t LEFT JOIN pg_type el ON el.oid = t.typelem
+                    WHERE d.classid = 'pg_type'::regclass AND t.oid = d.objid
+                      AND (t.typrelid <> 0 OR el.typrelid <> 0))
 
   UNION ALL
   SELECT 17, 'dump mark', 'dump mark of ' || m.mark, m.mark, m.mark,
