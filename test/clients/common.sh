@@ -77,7 +77,7 @@ psycopg_python() {
 node_modules() {
   rag_require npm
   cp "$RAG_ROOT"/test/clients/package*.json "$@" "$RAG_TMP" &&
-    npm ci --prefix "$RAG_TMP" --silent --no-audit --no-fund --no-update-notifier >&2
+    npm ci --prefix "$RAG_TMP" --loglevel error --no-audit --no-fund --no-update-notifier >&2
 }
 
 own_database
