@@ -176,7 +176,7 @@ EOT
 		die "no sample value of type $type for $table.$name"
 		  if !exists $samples{$type};
 		sql( $node, $db,
-			"UPDATE $schema.$table SET $name = $samples{$type} WHERE id = (SELECT id FROM $schema.$table ORDER BY id DESC LIMIT 1)",
+			"UPDATE $schema.$table SET $name = $samples{$type} WHERE id = (SELECT id FROM $schema.$table ORDER BY id DESC LIMIT 1) AND NOT EXISTS (SELECT FROM $schema.$table WHERE $name IS NOT NULL)",
 			'rag_owner');
 	}
 	return;
