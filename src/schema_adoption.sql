@@ -86,14 +86,21 @@ renames AS (
 , unadoptable AS (
   SELECT d.ord, d.object, d.difference, d.expected, d.actual,
          CASE
-           WHEN e.kind = 'sequence' AND d.difference = 'missing'
-           THEN format('CREATE SEQUENCE %1$s %2$s OWNED BY %3$s.id;'
-                       ' SELECT pg_catalog.setval(%1$L, pg_catalog.max(id)) FROM %3$s',
-                       quote_ident(n.nspname) || '.' || quote_ident(e.name),
-                       e.def ->> 'definition', quote_ident(n.nspname) || '.messages')
+           WHEN e.kind = 'sequence' AND (d.difference = 'missing' OR id.is_identity)
+           THEN CASE WHEN d.difference = 'missing' OR d.expected LIKE 'owned by: %' THEN
+             format('%4$sCREATE SEQUENCE %1$s %2$s OWNED BY %3$s.id;'
+                    ' SELECT pg_catalog.setval(%1$L, pg_catalog.max(id)) FROM %3$s',
+                    quote_ident(n.nspname) || '.' || quote_ident(e.name),
+                    e.def ->> 'definition', quote_ident(n.nspname) || '.messages',
+                    CASE WHEN id.is_identity THEN
+                      format('ALTER TABLE %I.messages ALTER COLUMN id DROP IDENTITY; ', n.nspname) END)
+             END
+           WHEN d.object = 'column messages.id' AND d.expected = 'identity: no' THEN NULL  -- done with the sequence
            ELSE d.ddl
          END AS ddl
   FROM (TABLE missing UNION ALL TABLE changed) AS d
+  CROSS JOIN (SELECT EXISTS (SELECT FROM actual WHERE object = 'column messages.id'
+                             AND def ->> 'identity' = 'yes') AS is_identity) AS id
   JOIN pg_namespace n ON n.oid = $1
   JOIN expected e ON e.object = d.object
   WHERE e.kind IN ('table', 'sequence', 'column', 'constraint', 'index') AND e.tbl <> 'rag_migration_log'
