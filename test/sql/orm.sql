@@ -19,7 +19,7 @@ RETURNING id, user_id, created_at = CURRENT_TIMESTAMP::timestamp AS created_now,
 COMMIT;
 INSERT INTO sessions (id, user_id, created_at, updated_at, metadata)
 VALUES (:'s2', NULL, '2024-02-29 12:00:00', '2024-02-29 12:00:01', NULL)
-RETURNING *;
+RETURNING id, user_id, created_at, updated_at, metadata;
 --
 -- Messages: the id comes from the sequence, the times from defaults
 --
