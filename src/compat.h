@@ -75,8 +75,14 @@
 	DecodeDateTime((field), (ftype), (nf), (dtype), (tm), (fsec), (tz))
 #endif
 
-/* 16 added a last argument, for summarizing indexes, to ExecInsertIndexTuples(). */
-#if PG_VERSION_NUM >= 160000
+/*
+ * 16 added a last argument, for summarizing indexes, to ExecInsertIndexTuples();
+ * 19 made flags of these, and put everything into another order.
+ */
+#if PG_VERSION_NUM >= 190000
+#define rag_insert_index_tuples(relinfo, slot, estate) \
+	ExecInsertIndexTuples((relinfo), (estate), 0, (slot), NIL, NULL)
+#elif PG_VERSION_NUM >= 160000
 #define rag_insert_index_tuples(relinfo, slot, estate) \
 	ExecInsertIndexTuples((relinfo), (slot), (estate), false, false, NULL, NIL, false)
 #else
