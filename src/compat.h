@@ -65,14 +65,38 @@
 	table_beginscan((rel), (snapshot), 0, NULL)
 #endif
 
-/* 16 gave DecodeDateTime() a last argument for the details of an error. */
+/*
+ * 16 gave DecodeDateTime() a last argument for the details of an error. Before it, an
+ * unknown time zone was raised there and then; nothing else has happened by then.
+ */
 #if PG_VERSION_NUM >= 160000
 #define rag_decode_date_time(field, ftype, nf, dtype, tm, fsec, tz) \
 	DecodeDateTime((field), (ftype), (nf), (dtype), (tm), (fsec), (tz), \
 				   &(DateTimeErrorExtra){0})
 #else
-#define rag_decode_date_time(field, ftype, nf, dtype, tm, fsec, tz) \
-	DecodeDateTime((field), (ftype), (nf), (dtype), (tm), (fsec), (tz))
+#include "utils/datetime.h"
+static inline int
+rag_decode_date_time(char **field, int *ftype, int nf, int *dtype, struct pg_tm *tm,
+					 fsec_t *fsec, int *tz)
+{
+	MemoryContext context = CurrentMemoryContext;
+	volatile int result;
+
+	PG_TRY();
+	{
+		result = DecodeDateTime(field, ftype, nf, dtype, tm, fsec, tz);
+	}
+	PG_CATCH();
+	{
+		if (geterrcode() != ERRCODE_INVALID_PARAMETER_VALUE)
+			PG_RE_THROW();
+		MemoryContextSwitchTo(context);
+		FlushErrorState();
+		result = DTERR_BAD_FORMAT;
+	}
+	PG_END_TRY();
+	return result;
+}
 #endif
 
 /*

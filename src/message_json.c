@@ -11,6 +11,7 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/datetime.h"
+#include "utils/fmgrprotos.h"
 #include "utils/numeric.h"
 #include "utils/timestamp.h"
 
@@ -66,6 +67,14 @@ column_of_field(const RagMessage *message, const JsonbValue *name)
 	error_unknown_field(message, str, len);
 }
 
+/* A number beyond the range of a double is infinite. */
+static double
+number_value(const JsonbValue *value)
+{
+	return DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow,
+											  NumericGetDatum(value->val.numeric)));
+}
+
 static Datum
 integer_value(const RagMessage *message, RagColumn col, const JsonbValue *value)
 {
@@ -73,9 +82,10 @@ integer_value(const RagMessage *message, RagColumn col, const JsonbValue *value)
 
 	if (value->type != jbvNumeric)
 		error_field(message, col, "a whole number");
-	number = DatumGetFloat8(DirectFunctionCall1(numeric_float8,
-												NumericGetDatum(value->val.numeric)));
-	if (rint(number) != number || number < PG_INT32_MIN || number > PG_INT32_MAX)
+	number = number_value(value);
+	if (!(number >= PG_INT32_MIN && number <= PG_INT32_MAX) ||
+		DatumGetInt32(DirectFunctionCall1(numeric_min_scale,
+										  NumericGetDatum(value->val.numeric))) > 0)
 		error_field(message, col, "a whole number of 32 bits");
 	return Int32GetDatum((int32) number);
 }
@@ -84,17 +94,23 @@ integer_value(const RagMessage *message, RagColumn col, const JsonbValue *value)
 static Datum
 local_time(const RagMessage *message, TimestampTz time)
 {
-	if (!IS_VALID_TIMESTAMP(time))
+	struct pg_tm tm;
+	fsec_t fsec;
+	int tz;
+	Timestamp local;
+
+	if (!IS_VALID_TIMESTAMP(time) ||
+		timestamp2tm(time, &tz, &tm, &fsec, NULL, NULL) != 0 ||
+		tm2timestamp(&tm, fsec, NULL, &local) != 0)
 		error_field(message, COL_CREATED_AT, "a timestamp within PostgreSQL's range");
-	return DirectFunctionCall1(timestamptz_timestamp, TimestampTzGetDatum(time));
+	return TimestampGetDatum(local);
 }
 
 static Datum
 time_from_epoch(const RagMessage *message, const JsonbValue *value)
 {
-	double seconds = DatumGetFloat8(DirectFunctionCall1(numeric_float8,
-														NumericGetDatum(value->val.numeric)));
-	double usecs = (seconds - (double) SECS_PER_DAY * (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE)) *
+	double usecs = (number_value(value) -
+					(double) SECS_PER_DAY * (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE)) *
 		USECS_PER_SEC;
 
 	if (!(usecs >= (double) MIN_TIMESTAMP && usecs < (double) END_TIMESTAMP))
@@ -102,28 +118,49 @@ time_from_epoch(const RagMessage *message, const JsonbValue *value)
 	return local_time(message, (TimestampTz) rint(usecs));
 }
 
-/* As timestamptz_in() does, but with an error that names the element. */
-static Datum
-time_from_text(const RagMessage *message, const JsonbValue *value)
+/*
+ * As timestamp_in() and timestamptz_in() do, but false where they raise an error.
+ * With tz NULL, a text with a time zone is an error too.
+ */
+static bool
+decode_time(const char *str, struct pg_tm *tm, fsec_t *fsec, int *tz)
 {
-	char *str = pnstrdup(value->val.string.val, value->val.string.len);
 	char buffer[MAXDATELEN + MAXDATEFIELDS];
 	char *field[MAXDATEFIELDS];
 	int ftype[MAXDATEFIELDS];
 	int nf;
 	int dtype;
+
+	return ParseDateTime(str, buffer, sizeof(buffer), field, ftype, MAXDATEFIELDS,
+						 &nf) == 0 &&
+		rag_decode_date_time(field, ftype, nf, &dtype, tm, fsec, tz) == 0 &&
+		dtype == DTK_DATE;
+}
+
+/*
+ * A time without a zone is local time, and stored as it stands: not even one that
+ * the clock skipped here, in spring, is moved.
+ */
+static Datum
+time_from_text(const RagMessage *message, const JsonbValue *value)
+{
+	char *str = pnstrdup(value->val.string.val, value->val.string.len);
 	struct pg_tm tm;
 	fsec_t fsec;
 	int tz;
-	TimestampTz time;
+	Timestamp time;
 
-	if (ParseDateTime(str, buffer, sizeof(buffer), field, ftype, MAXDATEFIELDS, &nf) != 0 ||
-		rag_decode_date_time(field, ftype, nf, &dtype, &tm, &fsec, &tz) != 0 ||
-		dtype != DTK_DATE ||
-		tm2timestamp(&tm, fsec, &tz, &time) != 0)
-		error_field(message, COL_CREATED_AT,
-					"a timestamp, as text or as seconds since 1970");
-	return local_time(message, time);
+	if (decode_time(str, &tm, &fsec, NULL))
+	{
+		if (tm2timestamp(&tm, fsec, NULL, &time) == 0)
+			return TimestampGetDatum(time);
+	}
+	else if (decode_time(str, &tm, &fsec, &tz))
+	{
+		if (tm2timestamp(&tm, fsec, &tz, &time) == 0)
+			return local_time(message, time);
+	}
+	error_field(message, COL_CREATED_AT, "a timestamp, as text or as seconds since 1970");
 }
 
 static Datum
@@ -141,8 +178,7 @@ value_of_field(const RagMessage *message, RagColumn col, JsonbValue *value)
 		case COL_LATENCY_MS:
 			if (value->type != jbvNumeric)
 				error_field(message, col, "a number");
-			return DirectFunctionCall1(numeric_float8,
-									   NumericGetDatum(value->val.numeric));
+			return Float8GetDatum(number_value(value));
 		case COL_TOP_K:
 		case COL_TOKEN_COUNT:
 			return integer_value(message, col, value);
