@@ -44,7 +44,8 @@ column_array(RagMessage **messages, int n, RagColumn col)
 		isnull[i] = messages[i]->isnull[col];
 	}
 	return PointerGetDatum(construct_md_array(values, isnull, 1, &n, &lbound,
-											  info->type, info->typlen, info->typbyval, info->typalign));
+											  info->type, info->typlen, info->typbyval,
+											  info->typalign));
 }
 
 static void
@@ -153,7 +154,9 @@ read_arguments(Call *call, FunctionCallInfo fcinfo)
 	if (PG_ARGISNULL(0))
 		rag_error_null(call->nspoid, "messages", "session_id", 0);
 	if (PG_ARGISNULL(1))
-		rag_error_null(call->nspoid, "messages", "messages", 0);
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("messages must not be null")));
 	call->session_id = PG_GETARG_UUID_P(0);
 	call->user_id = PG_ARGISNULL(2) ? NULL : PG_GETARG_TEXT_PP(2);
 	call->create_session = !PG_ARGISNULL(3) && PG_GETARG_BOOL(3);
@@ -176,13 +179,14 @@ read_arguments(Call *call, FunctionCallInfo fcinfo)
  * same time.
  */
 static void
-claim_session(const Call *call, bool touch)
+lock_session(const Call *call, bool touch)
 {
-	if (touch ? rag_try_touch_session(call->nspoid, call->session_id, call->user_id) : rag_lock_session(call->nspoid, call->session_id, call->user_id))
-		return;
-	if (!call->create_session)
+	if (call->create_session)
+		rag_claim_session(call->nspoid, call->session_id, call->user_id, touch);
+	else if (touch)
+		rag_touch_session(call->nspoid, call->session_id, call->user_id);
+	else if (!rag_lock_session(call->nspoid, call->session_id, call->user_id))
 		rag_error_no_session(call->nspoid, call->session_id);
-	rag_create_session_if_missing(call->nspoid, call->session_id, call->user_id);
 }
 
 /* The messages that are to be written. */
@@ -211,7 +215,7 @@ add_messages(const Call *call)
 	int n;
 
 	/* A call that writes nothing, an empty or a repeated one, touches nothing. */
-	claim_session(call, call->n > 0 && !has_keys);
+	lock_session(call, call->n > 0 && !has_keys);
 	if (call->n == 0)
 		return;
 	if (has_keys)

@@ -136,6 +136,15 @@ find_session_of(Oid nspoid, const pg_uuid_t *session_id, const text *user_id)
 /* How often to go on when the session vanishes between two looks at it. */
 #define CREATE_ATTEMPTS 3
 
+/* It is neither written nor seen: row security hides it, or a trigger. */
+pg_noreturn static void
+error_not_created(Oid nspoid, const pg_uuid_t *session_id)
+{
+	if (rag_may_show_keys(nspoid, "sessions"))
+		rag_error_discarded(nspoid, "sessions");
+	error_session_exists(nspoid, session_id);
+}
+
 static void
 create_if_missing(Oid nspoid, const pg_uuid_t *session_id,
 				  const text *user_id, const Datum *values, const char *nulls)
@@ -147,21 +156,30 @@ create_if_missing(Oid nspoid, const pg_uuid_t *session_id,
 			rag_execute(&insert_if_missing, nspoid, values, nulls) > 0)
 			return;
 	}
-
-	/* It is neither written nor seen: row security hides it, or a trigger. */
-	if (rag_may_show_keys(nspoid, "sessions"))
-		rag_error_discarded(nspoid, "sessions");
-	error_session_exists(nspoid, session_id);
+	error_not_created(nspoid, session_id);
 }
 
 void
-rag_create_session_if_missing(Oid nspoid, const pg_uuid_t *session_id,
-							  const text *user_id)
+rag_claim_session(Oid nspoid, const pg_uuid_t *session_id, const text *user_id,
+				  bool touch)
 {
 	Datum values[] = {UUIDPGetDatum(session_id), PointerGetDatum(user_id), (Datum) 0};
 	const char nulls[] = {' ', user_id ? ' ' : 'n', 'n'};
 
-	create_if_missing(nspoid, session_id, user_id, values, nulls);
+	/*
+	 * A session that somebody else creates meanwhile is there, and not locked: it
+	 * is then to be locked as any other.
+	 */
+	for (int i = 0; i < CREATE_ATTEMPTS; i++)
+	{
+		if (touch ? rag_try_touch_session(nspoid, session_id, user_id) :
+					rag_lock_session(nspoid, session_id, user_id))
+			return;
+		if ((user_id == NULL || !find_session_of(nspoid, session_id, user_id)) &&
+			rag_execute(&insert_if_missing, nspoid, values, nulls) > 0)
+			return;
+	}
+	error_not_created(nspoid, session_id);
 }
 
 /*

@@ -30,10 +30,12 @@ extern bool rag_lock_session(Oid nspoid, const pg_uuid_t *session_id,
 							 const text *user_id);
 
 /*
- * Creates the session for user_id (NULL: nobody) unless it is there. Raises 23505
- * if it is there and another user's. The caller is connected to SPI.
+ * Locks the session as rag_lock_session() does, or with touch as
+ * rag_touch_session() does. One that is missing is created for user_id (NULL: for
+ * nobody). Raises 23505 where it is there and another user's. The caller is
+ * connected to SPI.
  */
-extern void rag_create_session_if_missing(Oid nspoid, const pg_uuid_t *session_id,
-										  const text *user_id);
+extern void rag_claim_session(Oid nspoid, const pg_uuid_t *session_id,
+							  const text *user_id, bool touch);
 
 #endif /* RAG_SESSION_H */
