@@ -21,12 +21,14 @@
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
+#include "parser/parse_relation.h"
 #include "rewrite/rewriteHandler.h"
 #include "utils/acl.h"
 #include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/rls.h"
+#include "utils/snapmgr.h"
 
 #include "bulk_direct.h"
 #include "plan.h"
@@ -89,7 +91,10 @@ has_plain_triggers(const Target *target)
 	return true;
 }
 
-/* A trigger of the user could change what the lock of the session stands for. */
+/*
+ * A trigger of the user could change what the lock of the session stands for; and a
+ * session of a table that inherits from sessions is none for the key's check.
+ */
 static bool
 has_plain_sessions(const Target *target)
 {
@@ -100,7 +105,9 @@ has_plain_sessions(const Target *target)
 		if (!triggers->triggers[i].tgisinternal)
 			return false;
 	}
-	return target->sessions->rd_rules == NULL;
+	return target->sessions->rd_rules == NULL &&
+		target->sessions->rd_rel->relkind == RELKIND_RELATION &&
+		!target->sessions->rd_rel->relhassubclass;
 }
 
 static bool
@@ -175,30 +182,64 @@ has_plain_columns(Target *target, int optional)
 			target->columns[i] = COL_CREATED_AT;
 		}
 		else if (attr->atthasdef || attr->attidentity != '\0' ||
-				 get_typtype(attr->atttypid) == TYPTYPE_DOMAIN)
+				 get_typtype(attr->atttypid) == TYPTYPE_DOMAIN ||
+				 get_typdefault(attr->atttypid) != NULL)
 			return false;
 	}
 	return found == expected;
 }
 
-static bool
-is_plain(Target *target, int optional)
+/* Why the rows of the table, as it is, cannot be stored directly; or NULL. */
+static const char *
+obstacle_of_table(const Target *target)
 {
 	Relation rel = target->rel;
 	TupleConstr *constr = RelationGetDescr(rel)->constr;
 
-	return rel->rd_rel->relkind == RELKIND_RELATION &&
-		!rel->rd_rel->relispartition &&
-		!rel->rd_rel->relhassubclass &&
-		rel->rd_rules == NULL &&
-		!(constr && rag_has_generated_columns(constr)) &&
-		SessionReplicationRole == SESSION_REPLICATION_ROLE_ORIGIN &&
-		pg_class_aclcheck(RelationGetRelid(rel), GetUserId(), ACL_INSERT) == ACLCHECK_OK &&
-		check_enable_rls(RelationGetRelid(rel), InvalidOid, true) != RLS_ENABLED &&
-		has_plain_triggers(target) &&
-		has_plain_sessions(target) &&
-		has_plain_columns(target, optional) &&
-		!OidIsValid(get_extension_oid("citus", true));
+	if (rel->rd_rel->relkind != RELKIND_RELATION)
+		return "the kind of the table";
+	if (rel->rd_rel->relispartition || rel->rd_rel->relhassubclass)
+		return "partitions or inheritance";
+	if (rel->rd_rules != NULL)
+		return "rules";
+	if (constr && rag_has_generated_columns(constr))
+		return "generated columns";
+	if (!has_plain_triggers(target))
+		return "triggers or deferrable constraints";
+	if (!has_plain_sessions(target))
+		return "triggers, rules or inheritance of sessions";
+	if (OidIsValid(get_extension_oid("citus", true)))
+		return "citus";
+	return NULL;
+}
+
+/* The same for the caller. Extensions like pgaudit watch the check of rights. */
+static const char *
+obstacle_of_caller(const Target *target)
+{
+	Oid relid = RelationGetRelid(target->rel);
+
+	if (SessionReplicationRole != SESSION_REPLICATION_ROLE_ORIGIN)
+		return "session_replication_role";
+	if (pg_class_aclcheck(relid, GetUserId(), ACL_INSERT) != ACLCHECK_OK)
+		return "rights on columns";
+	if (ExecutorCheckPerms_hook != NULL)
+		return "a hook that checks rights";
+	if (check_enable_rls(relid, InvalidOid, true) == RLS_ENABLED)
+		return "row security";
+	return NULL;
+}
+
+static const char *
+obstacle(Target *target, int optional)
+{
+	const char *reason = obstacle_of_table(target);
+
+	if (reason == NULL)
+		reason = obstacle_of_caller(target);
+	if (reason == NULL && !has_plain_columns(target, optional))
+		reason = "types or defaults of columns";
+	return reason;
 }
 
 /* ------------------------------------------------------------------------
@@ -228,12 +269,15 @@ fill_slot(TupleTableSlot *slot, const Target *target, const RagMessage *message,
 	ExecStoreVirtualTuple(slot);
 }
 
+/* As in COPY, what a chunk needs for its rows is freed before the next. */
 static void
 store_rows(ResultRelInfo *relinfo, EState *estate, TupleTableSlot **slots, int n)
 {
 	Relation rel = relinfo->ri_RelationDesc;
+	MemoryContext old = MemoryContextSwitchTo(GetPerTupleMemoryContext(estate));
 
 	table_multi_insert(rel, slots, n, GetCurrentCommandId(true), 0, NULL);
+	MemoryContextSwitchTo(old);
 	for (int i = 0; i < n; i++)
 	{
 		if (relinfo->ri_NumIndices > 0)
@@ -242,19 +286,44 @@ store_rows(ResultRelInfo *relinfo, EState *estate, TupleTableSlot **slots, int n
 	}
 }
 
+/* The table as the target of an INSERT of its columns: errors show these. */
+static ResultRelInfo *
+open_result_relation(EState *estate, const Target *target)
+{
+	RangeTblEntry *rte = makeNode(RangeTblEntry);
+	ResultRelInfo *relinfo = makeNode(ResultRelInfo);
+	Bitmapset *inserted = NULL;
+	List *infos = NIL;
+
+	for (int i = 0; i < RelationGetNumberOfAttributes(target->rel); i++)
+	{
+		if (target->columns[i] != NO_COLUMN &&
+			!(target->columns[i] == COL_CREATED_AT && target->created_at))
+			inserted = bms_add_member(inserted,
+									  i + 1 - FirstLowInvalidHeapAttributeNumber);
+	}
+	rte->rtekind = RTE_RELATION;
+	rte->relid = RelationGetRelid(target->rel);
+	rte->relkind = target->rel->rd_rel->relkind;
+	rte->rellockmode = RowExclusiveLock;
+	rag_inserted_columns(rte, infos) = inserted;
+	rag_init_range_table(estate, rte, infos);
+	InitResultRelInfo(relinfo, target->rel, 1, NULL, 0);
+	ExecOpenIndices(relinfo, false);
+	return relinfo;
+}
+
 static void
 insert_rows(const Target *target, RagMessage **messages, int n)
 {
 	EState *estate = CreateExecutorState();
-	ResultRelInfo *relinfo = makeNode(ResultRelInfo);
+	ResultRelInfo *relinfo = open_result_relation(estate, target);
 	int nslots = Min(n, CHUNK_ROWS);
 	TupleTableSlot **slots = palloc(sizeof(TupleTableSlot *) * nslots);
 	Datum created_at = (Datum) 0;
 	bool isnull = true;
 	int filled = 0;
 
-	InitResultRelInfo(relinfo, target->rel, 0, NULL, 0);
-	ExecOpenIndices(relinfo, false);
 	for (int i = 0; i < nslots; i++)
 		slots[i] = table_slot_create(target->rel, NULL);
 	if (target->created_at)
@@ -275,10 +344,24 @@ insert_rows(const Target *target, RagMessage **messages, int n)
 		}
 	}
 
+	table_finish_bulk_insert(target->rel, 0);
 	for (int i = 0; i < nslots; i++)
 		ExecDropSingleTupleTableSlot(slots[i]);
 	ExecCloseIndices(relinfo);
 	FreeExecutorState(estate);
+}
+
+/*
+ * Functions in defaults, constraints and indexes are to see what the transaction did
+ * so far, the touch or the new session included, as in an INSERT.
+ */
+static void
+insert_rows_with_snapshot(const Target *target, RagMessage **messages, int n)
+{
+	CommandCounterIncrement();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	insert_rows(target, messages, n);
+	PopActiveSnapshot();
 	CommandCounterIncrement();
 }
 
@@ -286,14 +369,20 @@ bool
 rag_insert_directly(RagMessage **messages, int n, int optional, Oid nspoid)
 {
 	Target target = {0};
-	bool plain;
+	const char *reason;
 
 	target.rel = table_open(rag_relation("messages", nspoid), RowExclusiveLock);
 	target.sessions = table_open(rag_relation("sessions", nspoid), AccessShareLock);
-	plain = is_plain(&target, optional);
-	if (plain)
-		insert_rows(&target, messages, n);
+	reason = obstacle(&target, optional);
+	if (reason)
+		ereport(DEBUG1,
+				(errmsg_internal("messages are inserted by INSERT because of %s", reason)));
+	else
+	{
+		ereport(DEBUG1, (errmsg_internal("messages are inserted directly")));
+		insert_rows_with_snapshot(&target, messages, n);
+	}
 	table_close(target.sessions, NoLock);
 	table_close(target.rel, NoLock);
-	return plain;
+	return reason == NULL;
 }

@@ -114,6 +114,27 @@ rag_decode_date_time(char **field, int *ftype, int nf, int *dtype, struct pg_tm 
 	ExecInsertIndexTuples((relinfo), (slot), (estate), false, false, NULL, NIL)
 #endif
 
+/*
+ * 16 moved the columns of an INSERT from the range table to permission infos, and 18
+ * wants to know which relations pruning has left.
+ */
+#if PG_VERSION_NUM >= 160000
+#define rag_inserted_columns(rte, infos) \
+	(addRTEPermissionInfo(&(infos), (rte))->insertedCols)
+#else
+#define rag_inserted_columns(rte, infos) ((rte)->insertedCols)
+#endif
+#if PG_VERSION_NUM >= 180000
+#define rag_init_range_table(estate, rte, infos) \
+	ExecInitRangeTable((estate), list_make1(rte), (infos), bms_make_singleton(1))
+#elif PG_VERSION_NUM >= 160000
+#define rag_init_range_table(estate, rte, infos) \
+	ExecInitRangeTable((estate), list_make1(rte), (infos))
+#else
+#define rag_init_range_table(estate, rte, infos) \
+	((void) (infos), ExecInitRangeTable((estate), list_make1(rte)))
+#endif
+
 /* 18 has virtual generated columns, too. */
 #if PG_VERSION_NUM >= 180000
 #define rag_has_generated_columns(constr) \
