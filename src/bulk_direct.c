@@ -13,6 +13,7 @@
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
+#include "catalog/pg_operator_d.h"
 #include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
 #include "commands/extension.h"
@@ -24,10 +25,15 @@
 #include "parser/parse_relation.h"
 #include "rewrite/rewriteHandler.h"
 #include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/fmgrprotos.h"
+#include "utils/guc.h"
+#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/rls.h"
+#include "utils/timestamp.h"
 #include "utils/snapmgr.h"
 
 #include "bulk_direct.h"
@@ -44,9 +50,24 @@ typedef struct Target
 	Relation rel;
 	Relation sessions;
 	int columns[MaxHeapAttributeNumber]; /* by attribute: RagColumn, NO_COLUMN */
-	Node *created_at;					 /* default to be evaluated, or NULL */
+	bool created_at_is_now;				 /* created_at gets its default */
 	bool id_is_int4;
+	bool constraints_hold; /* a checked message keeps them all */
 } Target;
+
+/*
+ * What follows from the definitions of the tables alone. It is found out once, and
+ * again when either table has changed.
+ */
+static struct
+{
+	bool valid;
+	Oid messages;
+	Oid sessions;
+	const char *obstacle;	/* why rows cannot be stored directly, or NULL */
+	bool created_at_is_now; /* its default is CURRENT_TIMESTAMP */
+	bool constraints_hold;	/* a checked message keeps them all */
+} facts;
 
 /* ------------------------------------------------------------------------
  *		Is the table plain for the caller?
@@ -136,15 +157,6 @@ column_of_attribute(Form_pg_attribute attr, int optional)
 	return NO_COLUMN;
 }
 
-/* The default of created_at, once for all rows as CURRENT_TIMESTAMP is. */
-static bool
-has_plain_created_at(Target *target, AttrNumber attnum)
-{
-	target->created_at = build_column_default(target->rel, attnum);
-	return target->created_at != NULL &&
-		!contain_volatile_functions(target->created_at);
-}
-
 /*
  * Every column that gets a value has the type that the value has; every other is
  * simply null. Fills target->columns.
@@ -177,8 +189,9 @@ has_plain_columns(Target *target, int optional)
 		}
 		else if (strcmp(NameStr(attr->attname), "created_at") == 0)
 		{
-			if (!has_plain_created_at(target, attr->attnum))
+			if (!facts.created_at_is_now)
 				return false;
+			target->created_at_is_now = true;
 			target->columns[i] = COL_CREATED_AT;
 		}
 		else if (attr->atthasdef || attr->attidentity != '\0' ||
@@ -208,9 +221,14 @@ obstacle_of_table(const Target *target)
 		return "triggers or deferrable constraints";
 	if (!has_plain_sessions(target))
 		return "triggers, rules or inheritance of sessions";
-	if (OidIsValid(get_extension_oid("citus", true)))
-		return "citus";
 	return NULL;
+}
+
+/* It has to be preloaded, and then it has this setting. */
+static bool
+citus_is_loaded(void)
+{
+	return GetConfigOption("citus.shard_count", true, false) != NULL;
 }
 
 /* The same for the caller. Extensions like pgaudit watch the check of rights. */
@@ -221,6 +239,8 @@ obstacle_of_caller(const Target *target)
 
 	if (SessionReplicationRole != SESSION_REPLICATION_ROLE_ORIGIN)
 		return "session_replication_role";
+	if (citus_is_loaded() && OidIsValid(get_extension_oid("citus", true)))
+		return "citus";
 	if (pg_class_aclcheck(relid, GetUserId(), ACL_INSERT) != ACLCHECK_OK)
 		return "rights on columns";
 	if (ExecutorCheckPerms_hook != NULL)
@@ -230,11 +250,126 @@ obstacle_of_caller(const Target *target)
 	return NULL;
 }
 
+/* Is it role = ANY (ARRAY['user', 'assistant']) of pg_catalog's text? */
+static bool
+is_role_check(Node *node, AttrNumber role)
+{
+	ScalarArrayOpExpr *any = (ScalarArrayOpExpr *) node;
+	Node *column;
+	int found = 0;
+	ListCell *lc;
+
+	if (!IsA(node, ScalarArrayOpExpr) || any->opno != TextEqualOperator ||
+		!any->useOr || !IsA(lsecond(any->args), ArrayExpr))
+		return false;
+	column = strip_implicit_coercions(linitial(any->args));
+	if (IsA(column, RelabelType))
+		column = (Node *) ((RelabelType *) column)->arg;
+	if (!IsA(column, Var) || ((Var *) column)->varattno != role)
+		return false;
+	foreach (lc, ((ArrayExpr *) lsecond(any->args))->elements)
+	{
+		Const *element = lfirst(lc);
+		char *value;
+
+		if (!IsA(element, Const) || element->consttype != TEXTOID || element->constisnull)
+			return false;
+		value = TextDatumGetCString(element->constvalue);
+		found |= strcmp(value, "user") == 0 ? 1 : strcmp(value, "assistant") == 0 ? 2 :
+																					0;
+	}
+	return found == 3;
+}
+
+/*
+ * Do the table's constraints say no more than what every message was checked for?
+ * Then they need not be executed: reading the CHECK's nodes alone costs more than
+ * storing the row.
+ */
+static bool
+constraints_hold(Relation rel)
+{
+	static const RagColumn never_null[] = {COL_ID, COL_SESSION_ID, COL_ROLE,
+										   COL_CONTENT, COL_CREATED_AT};
+	TupleDesc desc = RelationGetDescr(rel);
+	TupleConstr *constr = desc->constr;
+	AttrNumber role = get_attnum(RelationGetRelid(rel), "role");
+
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute attr = TupleDescAttr(desc, i);
+		bool known = !attr->attnotnull || attr->attisdropped;
+
+		for (int j = 0; j < (int) lengthof(never_null); j++)
+			known |= strcmp(NameStr(attr->attname), rag_columns[never_null[j]].name) == 0;
+		if (!known)
+			return false;
+	}
+	for (int i = 0; constr && i < constr->num_check; i++)
+	{
+		if (!is_role_check(stringToNode(constr->check[i].ccbin), role))
+			return false;
+	}
+	return true;
+}
+
+/* Is the default of created_at CURRENT_TIMESTAMP, as a local time? */
+static bool
+created_at_is_now(Relation rel)
+{
+	AttrNumber attnum = get_attnum(RelationGetRelid(rel), "created_at");
+	Node *node = attnum > 0 ? build_column_default(rel, attnum) : NULL;
+
+	if (node && IsA(node, FuncExpr) &&
+		((FuncExpr *) node)->funcid == F_TIMESTAMP_TIMESTAMPTZ)
+		node = linitial(((FuncExpr *) node)->args);
+	return node && IsA(node, SQLValueFunction) &&
+		((SQLValueFunction *) node)->op == SVFOP_CURRENT_TIMESTAMP;
+}
+
+static void
+forget_facts(Datum arg, Oid relid)
+{
+	if (relid == InvalidOid || relid == facts.messages || relid == facts.sessions)
+		facts.valid = false;
+}
+
+static void
+find_facts(const Target *target)
+{
+	static bool registered = false;
+	const char *reason;
+	bool is_now;
+	bool hold;
+
+	if (!registered)
+	{
+		CacheRegisterRelcacheCallback(forget_facts, (Datum) 0);
+		registered = true;
+	}
+	facts.messages = RelationGetRelid(target->rel);
+	facts.sessions = RelationGetRelid(target->sessions);
+
+	/* What is invalidated meanwhile is to be looked at again. */
+	facts.valid = true;
+	reason = obstacle_of_table(target);
+	is_now = created_at_is_now(target->rel);
+	hold = constraints_hold(target->rel);
+	facts.obstacle = reason;
+	facts.created_at_is_now = is_now;
+	facts.constraints_hold = hold;
+}
+
 static const char *
 obstacle(Target *target, int optional)
 {
-	const char *reason = obstacle_of_table(target);
+	const char *reason;
 
+	if (!facts.valid || facts.messages != RelationGetRelid(target->rel) ||
+		facts.sessions != RelationGetRelid(target->sessions))
+		find_facts(target);
+	target->constraints_hold = facts.constraints_hold;
+	reason = facts.obstacle;
 	if (reason == NULL)
 		reason = obstacle_of_caller(target);
 	if (reason == NULL && !has_plain_columns(target, optional))
@@ -249,7 +384,7 @@ obstacle(Target *target, int optional)
 
 static void
 fill_slot(TupleTableSlot *slot, const Target *target, const RagMessage *message,
-		  Datum created_at, bool created_at_isnull)
+		  Datum now)
 {
 	ExecClearTuple(slot);
 	for (int i = 0; i < slot->tts_tupleDescriptor->natts; i++)
@@ -258,10 +393,10 @@ fill_slot(TupleTableSlot *slot, const Target *target, const RagMessage *message,
 
 		slot->tts_values[i] = col == NO_COLUMN ? (Datum) 0 : message->values[col];
 		slot->tts_isnull[i] = col == NO_COLUMN ? true : message->isnull[col];
-		if (col == COL_CREATED_AT && target->created_at)
+		if (col == COL_CREATED_AT && target->created_at_is_now)
 		{
-			slot->tts_values[i] = created_at;
-			slot->tts_isnull[i] = created_at_isnull;
+			slot->tts_values[i] = now;
+			slot->tts_isnull[i] = false;
 		}
 		else if (col == COL_ID && target->id_is_int4)
 			slot->tts_values[i] = DirectFunctionCall1(int84, message->values[col]);
@@ -298,7 +433,7 @@ open_result_relation(EState *estate, const Target *target)
 	for (int i = 0; i < RelationGetNumberOfAttributes(target->rel); i++)
 	{
 		if (target->columns[i] != NO_COLUMN &&
-			!(target->columns[i] == COL_CREATED_AT && target->created_at))
+			!(target->columns[i] == COL_CREATED_AT && target->created_at_is_now))
 			inserted = bms_add_member(inserted,
 									  i + 1 - FirstLowInvalidHeapAttributeNumber);
 	}
@@ -320,22 +455,18 @@ insert_rows(const Target *target, RagMessage **messages, int n)
 	ResultRelInfo *relinfo = open_result_relation(estate, target);
 	int nslots = Min(n, CHUNK_ROWS);
 	TupleTableSlot **slots = palloc(sizeof(TupleTableSlot *) * nslots);
-	Datum created_at = (Datum) 0;
-	bool isnull = true;
+	Datum now = TimestampGetDatum(GetSQLLocalTimestamp(-1));
 	int filled = 0;
 
 	for (int i = 0; i < nslots; i++)
 		slots[i] = table_slot_create(target->rel, NULL);
-	if (target->created_at)
-		created_at = ExecEvalExpr(ExecPrepareExpr((Expr *) target->created_at, estate),
-								  GetPerTupleExprContext(estate), &isnull);
 
 	for (int i = 0; i < n; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		fill_slot(slots[filled], target, messages[i], created_at, isnull);
+		fill_slot(slots[filled], target, messages[i], now);
 		slots[filled]->tts_tableOid = RelationGetRelid(target->rel);
-		if (RelationGetDescr(target->rel)->constr)
+		if (!target->constraints_hold && RelationGetDescr(target->rel)->constr)
 			ExecConstraints(relinfo, slots[filled], estate);
 		if (++filled == nslots || i == n - 1)
 		{
