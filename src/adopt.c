@@ -12,6 +12,7 @@
 #include "access/relation.h"
 #include "catalog/dependency.h"
 #include "catalog/pg_class_d.h"
+#include "catalog/pg_type_d.h"
 #include "commands/extension.h"
 #include "executor/spi.h"
 #include "storage/lmgr.h"
@@ -103,24 +104,37 @@ require_owner(Oid relid, Oid roleid)
 					   get_relkind_objtype(get_rel_relkind(relid)), get_rel_name(relid));
 }
 
+static void
+add_object(Oid classid, Oid objid)
+{
+	ObjectAddress object;
+
+	ObjectAddressSet(object, classid, objid);
+	recordDependencyOnCurrentExtension(&object, false);
+}
+
 /*
- * Makes the relation a member of the extension. Not by ALTER EXTENSION ADD: that
- * takes the grants there are for the extension's own, and pg_dump would leave
- * them out.
+ * Makes the relation a member of the extension, with what would be one had the
+ * extension created it. Not by ALTER EXTENSION ADD: that takes the grants there
+ * are for the extension's own, and pg_dump would leave them out.
  */
 static void
 add_member(Oid relid)
 {
-	ObjectAddress object;
 	Oid extension = getExtensionOfObject(RelationRelationId, relid);
+	Oid rowtype = get_rel_type_id(relid);
 
 	if (OidIsValid(extension))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("relation \"%s\" already belongs to extension \"%s\"",
 						get_rel_name(relid), get_extension_name(extension))));
-	ObjectAddressSet(object, RelationRelationId, relid);
-	recordDependencyOnCurrentExtension(&object, false);
+	add_object(RelationRelationId, relid);
+	if (RAG_ROW_TYPES_ARE_MEMBERS && OidIsValid(rowtype))
+	{
+		add_object(TypeRelationId, rowtype);
+		add_object(TypeRelationId, get_array_type(rowtype));
+	}
 }
 
 /*

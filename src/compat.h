@@ -35,6 +35,9 @@
 	pg_class_ownercheck((relid), (roleid))
 #endif
 
+/* From 17 on, the row type of an extension's table is a member, and its array type. */
+#define RAG_ROW_TYPES_ARE_MEMBERS (PG_VERSION_NUM >= 170000)
+
 /* 18 replaced pg_attribute_noreturn() by pg_noreturn, which comes first. */
 #if PG_VERSION_NUM < 180000
 #define pg_noreturn pg_attribute_noreturn()
