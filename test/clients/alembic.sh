@@ -1,18 +1,18 @@
 #!/usr/bin/env bash
 #
 # Databases that Alembic manages: taking them over, Alembic and SQLAlchemy beside
-# the extension, and the way back. With real Alembic and SQLAlchemy.
+# the extension, and the way back. With real Alembic and SQLAlchemy, in databases
+# of their own. On Debian the system's Python is used, whatever else is in PATH.
 #
-#   test/clients/alembic.sh [TEST…]      all tests, or test_adoption.Refusals, say
-#
-# Run by "test/run.sh clients"; see there for what it expects.
-#
-# Debian packages: alembic python3-sqlalchemy python3-psycopg2
+#   test/clients/alembic.sh [TEST…]      all tests, or test_leaving.Leaving, say
 
 set -u
-cd "$(dirname "${BASH_SOURCE[0]}")/alembic" || exit 1
+# shellcheck source=test/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
+cd "$RAG_ROOT/test/clients/alembic" || exit 1
 
-# Debian's packages are for its own Python, whichever comes first in PATH.
+rag_require deb:alembic deb:python3-sqlalchemy deb:python3-psycopg2
+
 for python in /usr/bin/python3 python3; do
   if "$python" -c 'import alembic, psycopg2, sqlalchemy' 2>/dev/null; then
     PYTHONDONTWRITEBYTECODE=1 exec "$python" main.py "$@"

@@ -82,6 +82,22 @@ class Adoption(DatabaseTest):
                 self.assertEqual(names(self.owner), names(fresh))
                 self.assert_healthy(self.owner)
 
+    def test_members(self):
+        """the extension's members are those of a fresh database, at every version"""
+        members = """
+            SELECT pg_describe_object(classid, objid, 0) FROM pg_depend
+            WHERE refclassid = 'pg_extension'::regclass AND deptype = 'e'
+              AND refobjid = (SELECT oid FROM pg_extension WHERE extname = 'rag_events')
+            ORDER BY 1"""
+        fresh = self.fresh()
+        adopt(self.owner)
+        for version in versions(fresh):
+            with self.subTest(version=version):
+                if version != "1.0":
+                    update(fresh, version)
+                update(self.owner, version)
+                self.assertEqual(query(self.owner, members), query(fresh, members))
+
     def test_privileges(self):
         """adoption leaves ownership and grants as they were"""
         before = privileges(self.owner)
