@@ -122,7 +122,7 @@ rag_check_schema(PG_FUNCTION_ARGS)
 {
 	return return_differences(fcinfo,
 							  "SELECT object, difference, expected, actual, ddl"
-							  " FROM (TABLE missing UNION ALL TABLE changed"
+							  " FROM (TABLE missing UNION ALL TABLE unowned UNION ALL TABLE changed"
 							  " UNION ALL TABLE extra UNION ALL TABLE warning) AS d"
 							  " ORDER BY difference = 'not_dumped', ord, object, expected");
 }
@@ -142,7 +142,7 @@ Datum
 rag_local_ddl(PG_FUNCTION_ARGS)
 {
 	return return_differences(fcinfo,
-							  "SELECT CASE WHEN ord <= 3 THEN 'pre-data' ELSE 'post-data' END,"
+							  "SELECT CASE WHEN ord < 4 THEN 'pre-data' ELSE 'post-data' END,"
 							  " object, ddl FROM extra WHERE difference = 'not_dumped'"
 							  " ORDER BY ord, object");
 }

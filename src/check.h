@@ -10,10 +10,10 @@
 
 /*
  * Compares the schema with the expected objects of the version and runs select
- * over the results: the CTEs missing, changed, extra and warning of
- * schema_differences.sql and renames of schema_adoption.sql. Rows are in SPI_tuptable, their number is returned.
- * The caller is connected to SPI, and the settings are those that
- * schema_objects.sql names.
+ * over the results: the CTEs missing, unowned, changed, extra and warning of
+ * schema_differences.sql, renames and unadoptable of schema_adoption.sql. Rows are
+ * in SPI_tuptable, their number is returned. The caller is connected to SPI, and
+ * the settings are those that schema_objects.sql names.
  */
 extern uint64 rag_compare_schema(const char *version, Oid nspoid,
 								 const char *select);

@@ -119,6 +119,7 @@ renames AS (
            WHEN 'table option' THEN format('ALTER TABLE %s RESET (%s)', x.q, a.name)
            WHEN 'constraint' THEN format('ALTER TABLE %s DROP CONSTRAINT %I', x.q, a.name)
            WHEN 'index' THEN format('DROP INDEX %I.%I', n.nspname, a.name)
+           WHEN 'statistics' THEN 'DROP STATISTICS ' || a.name
            WHEN 'replica identity' THEN format('ALTER TABLE %s REPLICA IDENTITY DEFAULT', x.q)
            WHEN 'trigger' THEN format('DROP TRIGGER %I ON %s', a.name, x.q)
            WHEN 'rule' THEN format('DROP RULE %I ON %s', a.name, x.q)
@@ -132,7 +133,7 @@ renames AS (
   CROSS JOIN LATERAL (SELECT quote_ident(n.nspname) || '.' || quote_ident(a.tbl)) AS x (q)
   LEFT JOIN pg_attribute c ON c.attrelid = to_regclass(x.q) AND c.attname = a.name
   LEFT JOIN pg_type t ON t.oid = c.atttypid
-  WHERE a.kind IN ('column', 'column option', 'table option', 'constraint', 'index', 'replica identity',
+  WHERE a.kind IN ('column', 'column option', 'table option', 'constraint', 'index', 'statistics', 'replica identity',
                    'trigger', 'rule', 'policy', 'row security', 'publication')
     AND NOT EXISTS (SELECT FROM expected e WHERE e.object = a.object)
 )

@@ -20,25 +20,44 @@ missing AS (
   SELECT e.ord, e.object, 'missing' AS difference,
          coalesce((SELECT string_agg(format('%s: %s', f.key, f.value), ', ' ORDER BY f.key)
                    FROM jsonb_each_text(e.def) AS f WHERE f.value IS NOT NULL), '') AS expected,
-         NULL AS actual, e.ddl
+         NULL AS actual, e.ddl || CASE WHEN e.kind = 'sequence' THEN ' ' || (e.def ->> 'definition') ELSE '' END AS ddl
   FROM expected e
   WHERE NOT EXISTS (SELECT FROM actual a WHERE a.object = e.object)
+),
+unowned AS (  -- a missing sequence, again: when the column is there
+  SELECT 4 AS ord, e.object, 'missing' AS difference, 'owned by: ' || (e.def ->> 'owned by') AS expected, NULL AS actual,
+         format('ALTER SEQUENCE %1$s OWNER TO %2$I; ALTER SEQUENCE %1$s OWNED BY %3$I.%4$s;'
+                ' SELECT pg_catalog.setval(%1$L, pg_catalog.max(%5$I)) FROM %3$I.%6$I',
+                format('%I.%I', here.nspname, e.name), here.sessions_owner, here.nspname, e.def ->> 'owned by',
+                split_part(e.def ->> 'owned by', '.', 2), split_part(e.def ->> 'owned by', '.', 1)) AS ddl
+  FROM expected e CROSS JOIN here
+  WHERE e.kind = 'sequence' AND NOT EXISTS (SELECT FROM actual a WHERE a.object = e.object)
 ),
 changed AS (
   SELECT e.ord, e.object, 'changed' AS difference,
          format('%s: %s', f.key, coalesce(f.value, 'none')) AS expected,
          format('%s: %s', f.key, coalesce(a.def ->> f.key, 'none')) AS actual,
          CASE e.kind || ' ' || f.key
+           WHEN 'table relkind' THEN NULL
+           WHEN 'table children or partitions' THEN (
+             SELECT string_agg(format('ALTER TABLE %s NO INHERIT %s', i.inhrelid::regclass, i.inhparent::regclass), '; ')
+             FROM pg_inherits i
+             WHERE a.def ->> 'relkind' = 'r' AND to_regclass(x.tbl) IN (i.inhparent, i.inhrelid))
            WHEN 'table persistence' THEN format('ALTER TABLE %s SET LOGGED', x.tbl)
            WHEN 'table owner' THEN format('ALTER TABLE %s OWNER TO %I', x.tbl,
              CASE f.value WHEN 'a superuser' THEN here.superuser ELSE here.sessions_owner END)
            WHEN 'sequence definition' THEN format('ALTER SEQUENCE %s %s', x.tbl, f.value)
-           WHEN 'sequence owned by' THEN format('ALTER SEQUENCE %s OWNED BY %I.%s', x.tbl, here.nspname, f.value)
+           WHEN 'sequence owned by' THEN 
+             format('ALTER SEQUENCE %1$s OWNED BY NONE; ALTER SEQUENCE %1$s OWNER TO %2$I; ALTER SEQUENCE %1$s OWNED BY %3$I.%4$s',
+                    x.tbl, here.sessions_owner, here.nspname, f.value)
            WHEN 'column type' THEN x.col || ' TYPE ' || f.value
-           WHEN 'column default' THEN x.col || coalesce(' SET DEFAULT ' || f.value, ' DROP DEFAULT')
+           WHEN 'column default' THEN
+             CASE WHEN a.def ->> 'identity' = 'yes' THEN x.col || ' DROP IDENTITY IF EXISTS; ' ELSE '' END
+             || CASE WHEN a.def ->> 'generated' = 'yes' THEN x.col || ' DROP EXPRESSION IF EXISTS; ' ELSE '' END
+             || x.col || coalesce(' SET DEFAULT ' || f.value, ' DROP DEFAULT')
            WHEN 'column not null' THEN x.col || CASE f.value WHEN 'yes' THEN ' SET' ELSE ' DROP' END || ' NOT NULL'
-           WHEN 'column identity' THEN x.col || ' DROP IDENTITY'
-           WHEN 'column generated' THEN x.col || ' DROP EXPRESSION'
+           WHEN 'column identity' THEN x.col || CASE f.value WHEN 'yes' THEN ' ADD GENERATED ALWAYS AS IDENTITY' ELSE ' DROP IDENTITY IF EXISTS' END
+           WHEN 'column generated' THEN x.col || ' DROP EXPRESSION IF EXISTS'
            WHEN 'column collation' THEN x.col || ' TYPE ' || (e.def ->> 'type')
            WHEN 'constraint definition' THEN
              format('ALTER TABLE %s DROP CONSTRAINT %I; %s', x.tbl, e.name, e.ddl)
@@ -67,8 +86,8 @@ changed AS (
   CROSS JOIN LATERAL jsonb_each_text(e.def) AS f
   WHERE f.value IS DISTINCT FROM a.def ->> f.key
 ),
-extra AS (
-  SELECT a.ord, a.object,
+extra AS (  -- columns in their order: one may be generated from another
+  SELECT a.ord + CASE WHEN a.kind = 'column' THEN c.attnum / 10000.0 ELSE 0 END AS ord, a.object,
          CASE WHEN a.kind IN ('member', 'dump mark') THEN 'extra' ELSE 'not_dumped' END AS difference,
          NULL AS expected,
          coalesce((SELECT string_agg(format('%s: %s', f.key, f.value), ', ' ORDER BY f.key)
@@ -79,6 +98,9 @@ extra AS (
            ELSE a.ddl
          END AS ddl
   FROM actual a
+  CROSS JOIN here
+  LEFT JOIN pg_attribute c ON c.attrelid = to_regclass(quote_ident(here.nspname) || '.' || quote_ident(a.tbl))
+    AND c.attname = a.name
   WHERE a.kind <> 'function'
     AND NOT EXISTS (SELECT FROM expected e WHERE e.object = a.object)
 ),

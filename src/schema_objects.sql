@@ -37,8 +37,8 @@ CROSS JOIN LATERAL (
          t.relname::text AS tbl, t.relname::text AS name,
          jsonb_build_object(
            'relkind', t.relkind::text,
-           'children or partitions', CASE WHEN t.relhassubclass OR t.relispartition
-             OR EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = t.oid) THEN 'yes' ELSE 'no' END,
+           'children or partitions', CASE WHEN EXISTS (
+             SELECT FROM pg_inherits i WHERE t.oid IN (i.inhrelid, i.inhparent)) THEN 'yes' ELSE 'no' END,
            'persistence', CASE t.relpersistence WHEN 'p' THEN 'logged' ELSE 'not logged' END,
            'owner', CASE
              WHEN t.relname = 'sessions' THEN 'owner of sessions'
@@ -115,7 +115,8 @@ CROSS JOIN LATERAL (
   FROM tab t CROSS JOIN LATERAL unnest(t.reloptions) AS opt
 
   UNION ALL
-  SELECT CASE c.contype WHEN 'f' THEN 7 ELSE 6 END, 'constraint',
+  SELECT CASE c.contype WHEN 'f' THEN 8 ELSE 6 END, 'constraint',  -- a foreign key may need an index
+        
          format('constraint %s of table %s', c.conname, t.relname), t.relname, c.conname,
          jsonb_build_object(
            'definition', regexp_replace(pg_get_constraintdef(c.oid), ' NOT VALID$', ''),
@@ -126,7 +127,7 @@ CROSS JOIN LATERAL (
   FROM tab t JOIN pg_constraint c ON c.conrelid = t.oid AND c.contype IN ('c', 'f', 'p', 'u', 'x')
 
   UNION ALL
-  SELECT 8, 'index', 'index ' || ic.relname, t.relname, ic.relname,
+  SELECT 7, 'index', 'index ' || ic.relname, t.relname, ic.relname,
          jsonb_build_object(
            'definition', pg_get_indexdef(i.indexrelid),
            'valid', CASE WHEN i.indisvalid AND i.indisready THEN 'yes' ELSE 'no' END),
@@ -136,6 +137,14 @@ CROSS JOIN LATERAL (
   JOIN pg_class ic ON ic.oid = i.indexrelid
   WHERE NOT EXISTS (SELECT FROM pg_constraint c WHERE c.conindid = i.indexrelid
                     AND c.conrelid = t.oid AND c.contype IN ('p', 'u', 'x'))
+
+  UNION ALL
+  SELECT 7, 'statistics', format('statistics %s of table %s', s.stxname, t.relname), t.relname,
+         format('%I.%I', sn.nspname, s.stxname), jsonb_build_object('definition', pg_get_statisticsobjdef(s.oid)),
+         pg_get_statisticsobjdef(s.oid)
+  FROM tab t
+  JOIN pg_statistic_ext s ON s.stxrelid = t.oid
+  JOIN pg_namespace sn ON sn.oid = s.stxnamespace
 
   UNION ALL
   SELECT 9, 'replica identity', 'replica identity of table ' || t.relname, t.relname, t.relname,
@@ -161,7 +170,10 @@ CROSS JOIN LATERAL (
   UNION ALL
   SELECT 11, 'rule', format('rule %s of table %s', w.rulename, t.relname), t.relname, w.rulename,
          jsonb_build_object('definition', pg_get_ruledef(w.oid)),
-         rtrim(pg_get_ruledef(w.oid), ';')
+         rtrim(pg_get_ruledef(w.oid), ';') || CASE WHEN w.ev_enabled = 'O' THEN '' ELSE
+           format('; ALTER TABLE %s %s RULE %I', t.q,
+             CASE w.ev_enabled WHEN 'D' THEN 'DISABLE' WHEN 'R' THEN 'ENABLE REPLICA' ELSE 'ENABLE ALWAYS' END,
+             w.rulename) END
   FROM tab t JOIN pg_rewrite w ON w.ev_class = t.oid AND w.rulename <> '_RETURN'
 
   UNION ALL
@@ -206,7 +218,7 @@ CROSS JOIN LATERAL (
   ) AS x (what)
 
   UNION ALL
-  SELECT 15, 'function', f.object, NULL, f.sig,
+  SELECT 0, 'function', f.object, NULL, f.sig,  -- a column's default may call it
          jsonb_build_object(
            'definition', pg_get_functiondef(f.oid),
            'owner', CASE WHEN r.rolsuper THEN 'a superuser' ELSE r.rolname::text END),
