@@ -62,6 +62,7 @@ typedef struct Target
 static struct
 {
 	bool valid;
+	bool changed; /* a table was changed while they were found out */
 	Oid messages;
 	Oid sessions;
 	const char *obstacle;	/* why rows cannot be stored directly, or NULL */
@@ -181,7 +182,8 @@ has_plain_columns(Target *target, int optional)
 		target->columns[i] = column_of_attribute(attr, optional);
 		if (target->columns[i] != NO_COLUMN)
 		{
-			if (!has_type(attr, target->columns[i]))
+			if (!has_type(attr, target->columns[i]) ||
+				attr->attidentity == ATTRIBUTE_IDENTITY_ALWAYS)
 				return false;
 			if (target->columns[i] == COL_ID)
 				target->id_is_int4 = attr->atttypid == INT4OID;
@@ -189,7 +191,7 @@ has_plain_columns(Target *target, int optional)
 		}
 		else if (strcmp(NameStr(attr->attname), "created_at") == 0)
 		{
-			if (!facts.created_at_is_now)
+			if (!facts.created_at_is_now || !has_type(attr, COL_CREATED_AT))
 				return false;
 			target->created_at_is_now = true;
 			target->columns[i] = COL_CREATED_AT;
@@ -330,34 +332,32 @@ created_at_is_now(Relation rel)
 static void
 forget_facts(Datum arg, Oid relid)
 {
-	if (relid == InvalidOid || relid == facts.messages || relid == facts.sessions)
-		facts.valid = false;
+	if (relid != InvalidOid && relid != facts.messages && relid != facts.sessions)
+		return;
+	facts.valid = false;
+	facts.changed = true;
 }
 
 static void
 find_facts(const Target *target)
 {
 	static bool registered = false;
-	const char *reason;
-	bool is_now;
-	bool hold;
 
 	if (!registered)
 	{
 		CacheRegisterRelcacheCallback(forget_facts, (Datum) 0);
 		registered = true;
 	}
+	facts.valid = false;
+	facts.changed = false;
 	facts.messages = RelationGetRelid(target->rel);
 	facts.sessions = RelationGetRelid(target->sessions);
+	facts.obstacle = obstacle_of_table(target);
+	facts.created_at_is_now = created_at_is_now(target->rel);
+	facts.constraints_hold = constraints_hold(target->rel);
 
-	/* What is invalidated meanwhile is to be looked at again. */
-	facts.valid = true;
-	reason = obstacle_of_table(target);
-	is_now = created_at_is_now(target->rel);
-	hold = constraints_hold(target->rel);
-	facts.obstacle = reason;
-	facts.created_at_is_now = is_now;
-	facts.constraints_hold = hold;
+	/* After an error, or with a change meanwhile, they are found out again. */
+	facts.valid = !facts.changed;
 }
 
 static const char *

@@ -383,6 +383,13 @@ ORDER BY n;
 ROLLBACK;
 RESET TimeZone;
 
+-- An id that only PostgreSQL may give
+BEGIN;
+ALTER TABLE messages ALTER COLUMN id DROP DEFAULT, ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY;
+SELECT code, message FROM pg_temp.diagnose('SELECT pg_temp.add()');
+SELECT code, message FROM pg_temp.diagnose('SELECT pg_temp.add_one()');
+ROLLBACK;
+
 -- Foreign keys and deferrable constraints of the user, and our own key changed
 BEGIN;
 CREATE TABLE kinds (kind varchar PRIMARY KEY);
