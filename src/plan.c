@@ -29,6 +29,7 @@ typedef struct PlanEntry
 {
 	PlanKey key;	 /* must be first */
 	SPIPlanPtr plan; /* NULL, or a plan that SPI keeps */
+	int executing;	 /* how many executions of it are under way, nested */
 } PlanEntry;
 
 static HTAB *plans = NULL;
@@ -54,7 +55,10 @@ plan_entry(const RagStatement *statement, Oid nspoid)
 	key.nspoid = nspoid;
 	entry = hash_search(plans, &key, HASH_ENTER, &found);
 	if (!found)
+	{
 		entry->plan = NULL;
+		entry->executing = 0;
+	}
 	return entry;
 }
 
@@ -107,12 +111,14 @@ still_holds(SPIPlanPtr plan)
 	return SPI_plan_is_valid(plan) && source->query_list != NIL;
 }
 
-static SPIPlanPtr
-valid_plan(const RagStatement *statement, Oid nspoid)
+/*
+ * Where a trigger of the user calls our functions again, the plan is being executed
+ * already and cannot be freed: PostgreSQL then makes it anew on its own.
+ */
+static void
+make_valid(PlanEntry *entry)
 {
-	PlanEntry *entry = plan_entry(statement, nspoid);
-
-	if (entry->plan && !still_holds(entry->plan))
+	if (entry->plan && entry->executing == 0 && !still_holds(entry->plan))
 	{
 		SPIPlanPtr stale = entry->plan;
 
@@ -121,23 +127,33 @@ valid_plan(const RagStatement *statement, Oid nspoid)
 	}
 	if (entry->plan == NULL)
 	{
-		entry->plan = prepare(statement, nspoid);
+		entry->plan = prepare(entry->key.statement, entry->key.nspoid);
 		make_generic_plan(entry->plan);
 	}
-	return entry->plan;
 }
 
 static uint64
 execute(const RagStatement *statement, Oid nspoid, const Datum *values,
 		const char *nulls, bool read_only)
 {
-	int rc = SPI_execute_plan(valid_plan(statement, nspoid),
-							  unconstify(Datum *, values), nulls,
-							  read_only, 0);
+	PlanEntry *entry = plan_entry(statement, nspoid);
 
-	if (rc < 0)
-		elog(ERROR, "could not execute \"%s\": %s", statement->sql,
-			 SPI_result_code_string(rc));
+	make_valid(entry);
+	entry->executing++;
+	PG_TRY();
+	{
+		int rc = SPI_execute_plan(entry->plan, unconstify(Datum *, values), nulls,
+								  read_only, 0);
+
+		if (rc < 0)
+			elog(ERROR, "could not execute \"%s\": %s", statement->sql,
+				 SPI_result_code_string(rc));
+	}
+	PG_FINALLY();
+	{
+		entry->executing--;
+	}
+	PG_END_TRY();
 	return SPI_processed;
 }
 

@@ -114,6 +114,21 @@ DROP TRIGGER audit ON messages;
 DROP TRIGGER audit ON sessions;
 DROP TRIGGER zz_answer ON messages;
 
+-- One that calls the functions after every plan was invalidated, also that of the
+-- statement that fires it.
+CREATE FUNCTION pg_temp.invalidate() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  EXECUTE 'CREATE SCHEMA regress_rag_' || NEW.id;
+  EXECUTE 'DROP SCHEMA regress_rag_' || NEW.id;
+  PERFORM rag_add_message(NEW.session_id, 'assistant', 'Answer to: ' || NEW.content);
+  RETURN NULL;
+END $$;
+CREATE TRIGGER invalidate AFTER INSERT ON messages FOR EACH ROW WHEN (NEW.role = 'user') EXECUTE FUNCTION pg_temp.invalidate();
+TRUNCATE messages;
+SELECT count(rag_add_message(:'s1', 'user', 'Question ' || n)) AS stored FROM generate_series(1, 100) n;
+SELECT role, count(*) FROM messages GROUP BY role ORDER BY role;
+DROP TRIGGER invalidate ON messages;
+
 --
 -- Constraints and indexes of the user
 --
