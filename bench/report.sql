@@ -1,38 +1,98 @@
--- The report, in Markdown, of the measurements on standard input.
-CREATE TEMP TABLE result (name text, round int, variant text, us float8);
+-- The report, in Markdown, of the measurements on standard input; and the file
+-- :bars for the picture. A ratio is taken within a round; the tables have the medians.
+\set ON_ERROR_STOP 1
+CREATE TEMP TABLE result (part text, rows text, round int, way text, us float8);
 \copy result FROM PSTDIN
 
-CREATE TEMP TABLE variant (n int, variant text, label text);
-INSERT INTO variant VALUES
-  (1, 'function', '`rag_add_message()`'),
-  (2, 'statements', 'BEGIN; INSERT; UPDATE; COMMIT'),
-  (3, 'with', 'WITH … UPDATE … INSERT'),
-  (4, 'plpgsql', 'PL/pgSQL function');
+CREATE TEMP TABLE way (part text, way text, label text);
+INSERT INTO way VALUES
+  ('message', 'function', '`rag_add_message()`'),
+  ('message', 'statements', 'BEGIN; INSERT; UPDATE; COMMIT'),
+  ('message', 'with', 'WITH … UPDATE … INSERT'),
+  ('message', 'plpgsql', 'PL/pgSQL function'),
+  ('message', 'statements@1.0', 'BEGIN; INSERT; UPDATE; COMMIT on 1.0'),
+  ('message', 'insert@1.0', 'INSERT on 1.0, session not touched'),
+  ('turn', 'rag_events', '`rag_add_messages()` by `pg`'),
+  ('turn', 'langchain', '`@langchain/community`'),
+  ('turn', 'mastra', '`@mastra/pg`'),
+  ('bulk', 'calls', '`rag_add_messages()`'),
+  ('bulk', 'copy', 'COPY and touch'),
+  ('bulk', 'copy@1.0', 'COPY and touch on 1.0'),
+  ('bulk', 'recordset', '`jsonb_to_recordset()` and touch'),
+  ('growth', '10000', '10 thousand messages'),
+  ('growth', '1000000', '1 million messages'),
+  ('growth', '10000000', '10 million messages'),
+  ('clients', 'function', '`rag_add_message()`'),
+  ('clients', 'statements@1.0', 'BEGIN; INSERT; UPDATE; COMMIT on 1.0');
 
-\qecho '| rows | written by | µs a message | fastest round | `rag_add_message()` is … times as fast |'
-\qecho '| --- | --- | ---: | ---: | ---: |'
-SELECT format('| %s | %s | %s | %s | %s |', name, label,
-    round((percentile_cont(0.5) WITHIN GROUP (ORDER BY r.us))::numeric, 1),
-    round(min(r.us)::numeric, 1),
-    CASE variant WHEN 'function' THEN '1' ELSE
-      format('**%s** (%s to %s)',
-        round((percentile_cont(0.5) WITHIN GROUP (ORDER BY r.us / f.us))::numeric, 2),
-        round((percentile_cont(0.25) WITHIN GROUP (ORDER BY r.us / f.us))::numeric, 2),
-        round((percentile_cont(0.75) WITHIN GROUP (ORDER BY r.us / f.us))::numeric, 2)) END)
-FROM result AS r JOIN variant USING (variant)
-  JOIN (SELECT name, round, us FROM result WHERE variant = 'function') AS f USING (name, round)
-GROUP BY name, variant, label, n
-ORDER BY min(array_position(ARRAY(SELECT name FROM data), name)), n;
+-- How often ours is as fast as theirs; in growth, how often ours is as slow.
+CREATE TEMP TABLE target (n int, part text, rows text, ours text, theirs text, target float8, work text);
+INSERT INTO target VALUES
+  (1, 'message', 'real', 'function', 'statements@1.0', 3, 'one message'),
+  (2, 'message', 'real', 'function', 'insert@1.0', 1.2, 'one message'),
+  (3, 'message', 'real', 'function', 'statements', 2.5, 'one message'),
+  (4, 'message', 'real', 'function', 'with', 0.95, 'one message'),
+  (5, 'message', 'real', 'function', 'plpgsql', 1, 'one message'),
+  (6, 'message', 'small', 'function', 'statements@1.0', 3, 'one message'),
+  (7, 'message', 'small', 'function', 'insert@1.0', 1.2, 'one message'),
+  (8, 'message', 'small', 'function', 'statements', 2.5, 'one message'),
+  (9, 'message', 'small', 'function', 'with', 0.95, 'one message'),
+  (10, 'message', 'small', 'function', 'plpgsql', 1, 'one message'),
+  (11, 'turn', 'real', 'rag_events', 'langchain', 2, 'a turn, from Node'),
+  (12, 'turn', 'real', 'rag_events', 'mastra', 2, 'a turn, from Node'),
+  (13, 'bulk', 'real', 'calls', 'copy@1.0', 2, 'bulk'),
+  (14, 'bulk', 'small', 'calls', 'copy@1.0', 2, 'bulk'),
+  (15, 'bulk', 'real', 'calls', 'recordset', 1.25, 'bulk'),
+  (16, 'bulk', 'small', 'calls', 'recordset', NULL, 'bulk'),
+  (17, 'bulk', 'real', 'calls', 'copy', NULL, 'bulk'),
+  (18, 'bulk', 'small', 'calls', 'copy', NULL, 'bulk'),
+  (19, 'growth', 'small', '1000000', '10000', 1.3, 'growth'),
+  (20, 'growth', 'small', '10000000', '10000', 1.3, 'growth'),
+  (21, 'clients', 'real', 'function', 'statements@1.0', 2, '8 clients, fsync');
+
+CREATE TEMP VIEW ratio AS
+SELECT t.*, w.label, percentile_cont(0.5) WITHIN GROUP (ORDER BY r) AS ratio,
+  percentile_cont(0.25) WITHIN GROUP (ORDER BY r) AS low,
+  percentile_cont(0.75) WITHIN GROUP (ORDER BY r) AS high
+FROM target AS t JOIN way AS w ON w.part = t.part AND w.way = t.theirs
+  JOIN result AS ours ON ours.part = t.part AND ours.rows = t.rows AND ours.way = t.ours
+  JOIN result AS theirs ON theirs.part = t.part AND theirs.rows = t.rows AND theirs.way = t.theirs
+    AND theirs.round = ours.round,
+  LATERAL (VALUES (CASE t.part WHEN 'growth' THEN ours.us / theirs.us ELSE theirs.us / ours.us END)) AS v (r)
+GROUP BY t.n, t.part, t.rows, t.ours, t.theirs, t.target, t.work, w.label;
+
+\qecho '| work | rows | against | aimed at | measured | |'
+\qecho '| --- | --- | --- | ---: | ---: | --- |'
+SELECT format('| %s | %s | %s | %s | **%s** (%s to %s) | %s |', work, rows,
+  CASE part WHEN 'growth' THEN (SELECT label FROM way WHERE part = 'growth' AND way = ours) || ' : ' || label ELSE label END,
+  coalesce(CASE part WHEN 'growth' THEN '≤ ' ELSE '≥ ' END || target, ''),
+  round(ratio::numeric, 2), round(low::numeric, 2), round(high::numeric, 2),
+  CASE WHEN target IS NULL THEN '' WHEN ratio = target OR (ratio < target) = (part = 'growth') THEN 'reached' ELSE 'missed' END)
+FROM ratio ORDER BY n;
 
 \qecho
-SELECT format('%s, pgbench -M prepared over %s, %s%s; medians of %s rounds, side by side '
-    '(in brackets: the middle half of the rounds); a round writes %s messages to %s sessions at random; '
-    'synchronous_commit = %s, fsync = %s.',
+\qecho '| work | rows | written by | µs a message | fastest round | messages a second |'
+\qecho '| --- | --- | --- | ---: | ---: | ---: |'
+SELECT format('| %s | %s | %s | %s | %s | %s |', CASE part WHEN 'turn' THEN 'turn of 2' ELSE part END, rows, label,
+  round(us::numeric, 1), round(fastest::numeric, 1), round(1e6 / us))
+FROM (
+  SELECT part, rows, way, percentile_cont(0.5) WITHIN GROUP (ORDER BY m) AS us, min(m) AS fastest
+  FROM result, LATERAL (VALUES (CASE part WHEN 'turn' THEN us / 2 ELSE us END)) AS v (m)
+  GROUP BY part, rows, way
+) AS r JOIN (SELECT row_number() OVER () AS n, * FROM way) AS w USING (part, way)
+ORDER BY array_position('{message,turn,bulk,growth,clients}', part), rows DESC, n;
+
+\qecho
+SELECT format('%s over %s%s; medians of %s rounds taken side by side (in brackets: the middle half of the '
+    'rounds); message and growth: %s messages a round, to %s sessions at random; synchronous_commit = %s, fsync = %s.',
     regexp_replace(version(), ' on .*| \(.*', ''),
-    CASE WHEN inet_server_addr() IS NULL THEN 'a Unix socket' ELSE 'TCP' END,
-    :'clients' || CASE :clients WHEN 1 THEN ' client' ELSE ' clients' END, :'cpus',
+    CASE WHEN inet_server_addr() IS NULL THEN 'a Unix socket' ELSE 'TCP' END, :'cpus',
     :'rounds', :'messages', :'sessions',
     current_setting('synchronous_commit'), current_setting('fsync'));
-SELECT format('%s: %s %s, on average %s bytes of text and %s bytes of sources.', name, messages,
-  CASE messages WHEN 1 THEN 'message' ELSE 'messages' END, round(content_bytes), coalesce(round(sources_bytes), 0))
-FROM data;
+
+\o :bars
+SELECT concat_ws(E'\t', part, work || CASE WHEN part IN ('message', 'bulk') THEN ', ' || rows || ' rows' ELSE '' END,
+  CASE part WHEN 'growth' THEN ours || ' : ' || theirs || ' messages' ELSE translate(label, '`', '') END,
+  round(ratio::numeric, 2), round(low::numeric, 2), round(high::numeric, 2), coalesce(target::text, '-'))
+FROM ratio ORDER BY n;
+\o

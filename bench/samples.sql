@@ -2,7 +2,6 @@
 -- written: answers with sources, or all messages where there are none of these. In
 -- order of size, cut into :samples equal parts, the one in the middle of each part.
 SET client_min_messages = warning;
-CREATE TABLE IF NOT EXISTS data (name text, messages bigint, content_bytes numeric, sources_bytes numeric);
 DROP TABLE IF EXISTS line, sample CASCADE;
 CREATE TABLE line (conversation jsonb);
 \copy line FROM PSTDIN WITH (FORMAT csv, QUOTE E'\x01', DELIMITER E'\x02')
@@ -23,8 +22,6 @@ WITH message AS (
 SELECT DISTINCT ON (n) *
 FROM part
 ORDER BY n, abs(rank - (n - 0.5) * total / least(:samples, total));
-
-INSERT INTO data SELECT :'name', count(*), avg(octet_length(content)), avg(octet_length(sources)) FROM sample;
 
 -- A pgbench variable that is not set is a NULL parameter.
 CREATE VIEW sample_argument AS

@@ -1,7 +1,12 @@
 -- What every variant starts from: the extension, sessions to write to, and the
 -- PL/pgSQL function that does what rag_add_message() does.
 \set ON_ERROR_STOP 1
+SELECT :'version' = '' AS latest \gset
+\if :latest
 CREATE EXTENSION rag_events;
+\else
+CREATE EXTENSION rag_events VERSION :'version';
+\endif
 
 -- Nothing runs beside a measurement; the script vacuums between them.
 ALTER TABLE sessions SET (autovacuum_enabled = off);

@@ -1,2 +1,2 @@
-\set session random(1, :sessions)
+\set session :client_id + 1 + :clients * random(0, :sessions / :clients - 1)
 SELECT bench_add_message(lpad(:session, 32, '0')::uuid, :role, :content, :sources, :latency_ms, :top_k, :query_type);

@@ -1,4 +1,4 @@
-\set session random(1, :sessions)
+\set session :client_id + 1 + :clients * random(0, :sessions / :clients - 1)
 WITH touched AS (
   UPDATE sessions SET updated_at = CURRENT_TIMESTAMP WHERE id = lpad(:session, 32, '0')::uuid
 )

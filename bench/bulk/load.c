@@ -1,0 +1,221 @@
+/*
+ * load.c
+ *		Loads a file of messages in one transaction, in one of several ways, and
+ *		prints the microseconds that it took: from sending BEGIN to the answer to
+ *		COMMIT. Reading the file and preparing the statements do not count.
+ *
+ *		load calls FILE		 one rag_add_messages() for each line of FILE, a session's
+ *							 id and a JSON array, all in one pipeline
+ *		load recordset FILE	 the same with INSERT ... SELECT FROM jsonb_to_recordset()
+ *		load copy FILE IDS	 COPY of FILE, rows in COPY's text format, then touches
+ *							 the sessions of IDS, an array as text
+ *
+ *		The server is that of PGHOST, PGDATABASE ...
+ */
+#include <libpq-fe.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define COLUMNS "session_id, role, content, sources, latency_ms, top_k, query_type"
+
+/* What is sent before the clock starts, and rolled back: lines of the file. */
+#define WARM_UP 20
+
+static PGconn *conn;
+
+static void
+fail(const char *what)
+{
+	fprintf(stderr, "%s: %s", what, conn ? PQerrorMessage(conn) : "\n");
+	exit(1);
+}
+
+static char *
+read_file(const char *path)
+{
+	FILE *file = fopen(path, "rb");
+	char *content;
+	long size;
+
+	if (!file || fseek(file, 0, SEEK_END) != 0 || (size = ftell(file)) < 0)
+		fail(path);
+	rewind(file);
+	content = malloc(size + 1);
+	if (!content || fread(content, 1, size, file) != (size_t) size)
+		fail(path);
+	fclose(file);
+	content[size] = '\0';
+	return content;
+}
+
+/* The end of at most max lines of text. */
+static char *
+end_of_lines(char *text, int max)
+{
+	for (; max > 0 && *text; max--)
+	{
+		text = strchr(text, '\n');
+		if (!text)
+			fail("unfinished line");
+		text++;
+	}
+	return text;
+}
+
+static void
+check(PGresult *result, ExecStatusType expected)
+{
+	if (PQresultStatus(result) != expected)
+		fail("unexpected result");
+	PQclear(result);
+}
+
+static void
+command(const char *sql)
+{
+	check(PQexec(conn, sql), PGRES_COMMAND_OK);
+}
+
+static void
+prepare(const char *sql)
+{
+	check(PQprepare(conn, "load", sql, 0, NULL), PGRES_COMMAND_OK);
+}
+
+static void
+send_statement(const char *sql)
+{
+	if (!PQsendQueryParams(conn, sql, 0, NULL, NULL, NULL, NULL, 0))
+		fail(sql);
+}
+
+/* Reads the results of n statements and of the synchronization after them. */
+static void
+read_results(int n)
+{
+	for (int i = 0; i < n; i++)
+	{
+		PGresult *result;
+
+		while ((result = PQgetResult(conn)) != NULL)
+		{
+			ExecStatusType status = PQresultStatus(result);
+
+			if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK)
+				fail("unexpected result");
+			PQclear(result);
+		}
+	}
+	check(PQgetResult(conn), PGRES_PIPELINE_SYNC);
+}
+
+/*
+ * One call a line of the text, with what stands before and after the tab. With ids,
+ * these sessions are touched at the end.
+ */
+static void
+load_calls(const char *text, const char *end, const char *ids, const char *last)
+{
+	char *copy = strdup(text);
+	char *line = copy;
+	int n = 0;
+
+	if (!PQenterPipelineMode(conn))
+		fail("pipeline");
+	send_statement("BEGIN");
+	while (line < copy + (end - text))
+	{
+		char *tab = strchr(line, '\t');
+		char *newline = strchr(line, '\n');
+		const char *values[2] = {line, tab + 1};
+
+		*tab = *newline = '\0';
+		if (!PQsendQueryPrepared(conn, "load", 2, values, NULL, NULL, 0))
+			fail("call");
+		line = newline + 1;
+		n++;
+	}
+	if (ids)
+	{
+		const char *values[1] = {ids};
+
+		if (!PQsendQueryPrepared(conn, "touch", 1, values, NULL, NULL, 0))
+			fail("touch");
+	}
+	send_statement(last);
+	if (!PQpipelineSync(conn))
+		fail("sync");
+	read_results(n + 2 + (ids != NULL));
+	if (!PQexitPipelineMode(conn))
+		fail("pipeline");
+	free(copy);
+}
+
+static void
+load_copy(const char *text, const char *end, const char *ids, const char *last)
+{
+	const char *values[1] = {ids};
+
+	command("BEGIN");
+	check(PQexec(conn, "COPY messages (" COLUMNS ") FROM STDIN"), PGRES_COPY_IN);
+	while (text < end)
+	{
+		int size = end - text < 65536 ? (int) (end - text) : 65536;
+
+		if (PQputCopyData(conn, text, size) != 1)
+			fail("COPY");
+		text += size;
+	}
+	if (PQputCopyEnd(conn, NULL) != 1)
+		fail("COPY");
+	check(PQgetResult(conn), PGRES_COMMAND_OK);
+	if (PQgetResult(conn) != NULL)
+		fail("COPY");
+	check(PQexecPrepared(conn, "touch", 1, values, NULL, NULL, 0), PGRES_COMMAND_OK);
+	command(last);
+}
+
+int
+main(int argc, char **argv)
+{
+	void (*load)(const char *, const char *, const char *, const char *) = load_calls;
+	const char *ids = NULL;
+	char *text;
+	char *end;
+	struct timespec begin;
+	struct timespec finish;
+
+	if (argc < 3)
+		fail("usage: load MODE FILE [IDS]");
+	text = read_file(argv[2]);
+	end = text + strlen(text);
+	if (argc > 3)
+		ids = read_file(argv[3]);
+	conn = PQconnectdb("");
+	if (PQstatus(conn) != CONNECTION_OK)
+		fail("connection");
+	check(PQprepare(conn, "touch",
+					"UPDATE sessions SET updated_at = CURRENT_TIMESTAMP"
+					" WHERE id = ANY ($1::uuid[])",
+					0, NULL),
+		  PGRES_COMMAND_OK);
+	if (strcmp(argv[1], "calls") == 0)
+		prepare("SELECT rag_add_messages($1, $2)");
+	else if (strcmp(argv[1], "recordset") == 0)
+		prepare("INSERT INTO messages (" COLUMNS ") SELECT $1, m.* FROM"
+				" jsonb_to_recordset($2) AS m (role varchar, content text, sources jsonb,"
+				" latency_ms float8, top_k int, query_type varchar)");
+	else
+		load = load_copy;
+
+	load(text, end_of_lines(text, WARM_UP), ids, "ROLLBACK");
+	clock_gettime(CLOCK_MONOTONIC, &begin);
+	load(text, end, ids, "COMMIT");
+	clock_gettime(CLOCK_MONOTONIC, &finish);
+	printf("%.1f\n", (finish.tv_sec - begin.tv_sec) * 1e6 +
+					 (finish.tv_nsec - begin.tv_nsec) / 1e3);
+	PQfinish(conn);
+	return 0;
+}
