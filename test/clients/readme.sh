@@ -3,8 +3,9 @@
 # The README says what is so:
 #
 # - Its ```sql blocks run in order, in one session. A block that a ``` block follows
-#   at once prints that in the end; the others have no errors. UUIDs, times, widths
-#   and "(N rows)" do not count. A block after a line "<!-- not run -->" is not run.
+#   at once prints that in the end; the others have no errors. UUIDs, times, widths,
+#   numbers of versions and "(N rows)" do not count, so that a new version changes
+#   nothing here. A block after a line "<!-- not run -->" is not run.
 # - Its Python and JavaScript stand to the letter in files of examples/.
 # - Its reference has every function with its parameters and result columns, and
 #   every SQLSTATE that the sources raise.
@@ -53,7 +54,7 @@ script() {
 normalized() {
   sed -E -e 's/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/UUID/g' \
     -e 's/[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([+-][0-9:]+)?/TIME/g' \
-    -e 's/-{2,}/-/g; s/ +/ /g; s/ $//' -e '/^$/d; /^\([0-9]+ rows?\)$/d'
+    -e 's/-{2,}/-/g; s/ +/ /g; s/ $//; s/(^| )[0-9]+\.[0-9]+( |$)/\1VERSION\2/g' -e '/^$/d; /^\([0-9]+ rows?\)$/d'
 }
 
 # block N: what it printed is what the README shows, and nothing else went wrong.
