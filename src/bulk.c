@@ -16,7 +16,6 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
-#include "utils/timestamp.h"
 
 #include "bulk_direct.h"
 #include "error.h"
@@ -100,35 +99,43 @@ insert_through_spi(RagMessage **messages, int n, int optional, Oid nspoid)
 	}
 }
 
-/* Messages without a time of their own, among others that have one, get now. */
-static void
-fill_created_at(RagMessage **messages, int n)
+/* How many of the first messages all have a time of their own, or none of them? */
+static int
+count_alike(RagMessage **messages, int n)
 {
-	Datum now = TimestampGetDatum(GetSQLLocalTimestamp(-1));
+	int count = 1;
 
-	for (int i = 0; i < n; i++)
-	{
-		if (!messages[i]->isnull[COL_CREATED_AT])
-			continue;
-		messages[i]->values[COL_CREATED_AT] = now;
-		messages[i]->isnull[COL_CREATED_AT] = false;
-	}
+	while (count < n &&
+		   messages[count]->isnull[COL_CREATED_AT] == messages[0]->isnull[COL_CREATED_AT])
+		count++;
+	return count;
 }
 
-/* Draws ids for the messages and inserts them. The session is locked. */
+/*
+ * Draws ids for the messages and inserts them. The session is locked. Those without
+ * a time go by themselves: they get the default of created_at, whatever it is.
+ */
 static void
 insert_messages(RagMessage **messages, int n, int optional, Oid nspoid)
 {
-	if (optional & RAG_COLUMN_BIT(COL_CREATED_AT))
-		fill_created_at(messages, n);
+	int count;
+
 	for (int i = 0; i < n; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
 		messages[i]->values[COL_ID] = Int64GetDatum(rag_next_message_id(nspoid));
 		messages[i]->isnull[COL_ID] = false;
 	}
-	if (!rag_insert_directly(messages, n, optional, nspoid))
-		insert_through_spi(messages, n, optional, nspoid);
+	for (int i = 0; i < n; i += count)
+	{
+		int mask = messages[i]->isnull[COL_CREATED_AT] ?
+			optional & ~RAG_COLUMN_BIT(COL_CREATED_AT) :
+			optional;
+
+		count = count_alike(messages + i, n - i);
+		if (!rag_insert_directly(messages + i, count, mask, nspoid))
+			insert_through_spi(messages + i, count, mask, nspoid);
+	}
 }
 
 /* ------------------------------------------------------------------------

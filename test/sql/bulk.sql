@@ -381,6 +381,14 @@ FROM (VALUES (1, 'timestamptz', 'CURRENT_TIMESTAMP'), (2, 'timestamp', 'CURRENT_
      pg_temp.default_of(type, default_value) d
 ORDER BY n;
 ROLLBACK;
+-- Messages with a time among others that have none, which get the default
+BEGIN;
+ALTER TABLE messages ALTER COLUMN created_at SET DEFAULT (now() AT TIME ZONE 'utc');
+TRUNCATE messages;
+SELECT cardinality(rag_add_messages(:'s1', '[{"role": "user", "content": "a"}, {"role": "user", "content": "b", "created_at": "2001-02-03"},
+  {"role": "user", "content": "c", "created_at": "2001-02-03"}, {"role": "user", "content": "d"}]'));
+SELECT content, created_at = now() AT TIME ZONE 'utc' AS is_default, created_at = '2001-02-03' AS as_given FROM messages ORDER BY id;
+ROLLBACK;
 RESET TimeZone;
 
 -- An id that only PostgreSQL may give
