@@ -241,11 +241,22 @@ insert_message(const RagMessage *message, Oid nspoid)
  * ------------------------------------------------------------------------
  */
 
+/*
+ * One look into the unique index for each key. (With "= ANY (keys)" the planner takes
+ * the keys for a filter, and reads the whole session.) The OR is never evaluated: the
+ * unique index is partial, and its predicate implies the condition. With any other
+ * index it would be a filter, and so expensive a one (to_tsvector() costs 100) that
+ * the planner does not choose that index where it expects a single row from either.
+ */
 static const RagStatement find_keys = {
-	"SELECT id::pg_catalog.int8, role::pg_catalog.text, content, idempotency_key"
+	"SELECT m.* FROM pg_catalog.unnest($2) AS k (key), LATERAL"
+	" (SELECT id::pg_catalog.int8, role::pg_catalog.text, content, idempotency_key"
 	" FROM %1$s.messages WHERE session_id OPERATOR(pg_catalog.=) $1"
-	" AND idempotency_key OPERATOR(pg_catalog.=) ANY ($2)"
-	" AND idempotency_key IS NOT NULL",
+	" AND idempotency_key OPERATOR(pg_catalog.=) k.key"
+	" AND idempotency_key IS NOT NULL"
+	" AND (idempotency_key IS NOT NULL"
+	" OR pg_catalog.to_tsvector('pg_catalog.simple', idempotency_key) IS NULL)"
+	" OFFSET 0) AS m",
 	2,
 	{UUIDOID, TEXTARRAYOID}};
 
