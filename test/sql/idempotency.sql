@@ -177,6 +177,43 @@ SELECT pg_relation_size('uq_messages_idempotency_key') AS size \gset
 SELECT cardinality(rag_add_messages(:'s1', (SELECT jsonb_agg('{"role": "user", "content": "x"}'::jsonb) FROM generate_series(1, 5000))));
 SELECT pg_relation_size('uq_messages_idempotency_key') = :size AS as_empty_as_it_was;
 SELECT pg_get_indexdef('uq_messages_idempotency_key'::regclass);
+-- A key is looked up in it, however long the session is and whatever the planner
+-- believes of the table: the rows that a call reads.
+CREATE FUNCTION pg_temp.read_so_far() RETURNS bigint LANGUAGE sql AS $$
+  SELECT sum(pg_stat_get_xact_tuples_returned(indexrelid))::bigint + pg_stat_get_xact_tuples_returned('messages'::regclass)
+  FROM pg_index WHERE indrelid = 'messages'::regclass
+$$;
+CREATE FUNCTION pg_temp.rows_read(keys int, OUT new bigint, OUT again bigint, OUT many bigint, OUT many_again bigint) LANGUAGE plpgsql AS $$
+DECLARE
+  start bigint;
+BEGIN
+  PERFORM rag_add_messages('00000000-0000-4000-8000-000000000001', pg_temp.numbered(1, keys));
+  start := pg_temp.read_so_far();
+  PERFORM pg_temp.one('new');
+  new := pg_temp.read_so_far() - start;
+  start := pg_temp.read_so_far();
+  PERFORM pg_temp.one('new');
+  again := pg_temp.read_so_far() - start;
+  start := pg_temp.read_so_far();
+  PERFORM rag_add_messages('00000000-0000-4000-8000-000000000001', pg_temp.numbered(keys + 1, keys + 10));
+  many := pg_temp.read_so_far() - start;
+  start := pg_temp.read_so_far();
+  PERFORM rag_add_messages('00000000-0000-4000-8000-000000000001', pg_temp.numbered(keys + 1, keys + 10));
+  many_again := pg_temp.read_so_far() - start;
+END $$;
+TRUNCATE messages;
+SELECT * FROM pg_temp.rows_read(2000);
+TRUNCATE messages;
+ANALYZE messages;
+SELECT * FROM pg_temp.rows_read(2000);
+ANALYZE messages;
+SELECT * FROM pg_temp.rows_read(3000);
+TRUNCATE messages;
+BEGIN;
+SELECT count(rag_add_messages(gen_random_uuid(), '[{"role": "user", "content": "x", "idempotency_key": "k"}]', create_session => true)) FROM generate_series(1, 2000);
+ANALYZE messages;
+SELECT * FROM pg_temp.rows_read(2000);
+ROLLBACK;
 
 --
 -- The least rights: those of a writer without keys, and to read what was said
