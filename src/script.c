@@ -199,8 +199,9 @@ rag_refuse_data_loss(PG_FUNCTION_ARGS)
 		int64 count = attnum == InvalidAttrNumber ? 0 : count_values(rel, attnum);
 
 		if (count > 0)
-			appendStringInfo(&lost, "%s%s (" INT64_FORMAT " rows)",
-							 lost.len > 0 ? ", " : "", column, count);
+			appendStringInfo(&lost, "%s%s (" INT64_FORMAT " %s)",
+							 lost.len > 0 ? ", " : "", column, count,
+							 count == 1 ? "row" : "rows");
 	}
 	if (lost.len > 0)
 		ereport(ERROR,
