@@ -233,17 +233,17 @@ citus_is_loaded(void)
 	return GetConfigOption("citus.shard_count", true, false) != NULL;
 }
 
-/* The same for the caller. Extensions like pgaudit watch the check of rights. */
-static const char *
-obstacle_of_caller(const Target *target)
+/* Extensions like pgaudit watch the check of rights. */
+const char *
+rag_obstacle_of_caller(Relation rel, AclMode rights)
 {
-	Oid relid = RelationGetRelid(target->rel);
+	Oid relid = RelationGetRelid(rel);
 
 	if (SessionReplicationRole != SESSION_REPLICATION_ROLE_ORIGIN)
 		return "session_replication_role";
 	if (citus_is_loaded() && OidIsValid(get_extension_oid("citus", true)))
 		return "citus";
-	if (pg_class_aclcheck(relid, GetUserId(), ACL_INSERT) != ACLCHECK_OK)
+	if (pg_class_aclmask(relid, GetUserId(), rights, ACLMASK_ALL) != rights)
 		return "rights on columns";
 	if (ExecutorCheckPerms_hook != NULL)
 		return "a hook that checks rights";
@@ -371,7 +371,7 @@ obstacle(Target *target, int optional)
 	target->constraints_hold = facts.constraints_hold;
 	reason = facts.obstacle;
 	if (reason == NULL)
-		reason = obstacle_of_caller(target);
+		reason = rag_obstacle_of_caller(target->rel, ACL_INSERT);
 	if (reason == NULL && !has_plain_columns(target, optional))
 		reason = "types or defaults of columns";
 	return reason;

@@ -38,6 +38,13 @@
 /* From 17 on, the row type of an extension's table is a member, and its array type. */
 #define RAG_ROW_TYPES_ARE_MEMBERS (PG_VERSION_NUM >= 170000)
 
+/* 17 renamed the type of a search_path that a plan depends on. */
+#if PG_VERSION_NUM >= 170000
+#define rag_search_path_matches(path) SearchPathMatchesCurrentEnvironment(path)
+#else
+#define rag_search_path_matches(path) OverrideSearchPathMatchesCurrent(path)
+#endif
+
 /* 18 replaced pg_attribute_noreturn() by pg_noreturn, which comes first. */
 #if PG_VERSION_NUM < 180000
 #define pg_noreturn pg_attribute_noreturn()
@@ -136,6 +143,24 @@ rag_decode_date_time(char **field, int *ftype, int nf, int *dtype, struct pg_tm 
 #else
 #define rag_init_range_table(estate, rte, infos) \
 	((void) (infos), ExecInitRangeTable((estate), list_make1(rte)))
+#endif
+
+/* 16 tells which indexes an update concerns; 19 takes options. */
+#if PG_VERSION_NUM >= 160000
+#define rag_update_indexes TU_UpdateIndexes
+#else
+#define rag_update_indexes bool
+#endif
+#if PG_VERSION_NUM >= 190000
+#define rag_table_tuple_update(rel, tid, slot, cid, snapshot, wait, failure, mode, \
+							   indexes) \
+	table_tuple_update((rel), (tid), (slot), (cid), 0, (snapshot), InvalidSnapshot, \
+					   (wait), (failure), (mode), (indexes))
+#else
+#define rag_table_tuple_update(rel, tid, slot, cid, snapshot, wait, failure, mode, \
+							   indexes) \
+	table_tuple_update((rel), (tid), (slot), (cid), (snapshot), InvalidSnapshot, \
+					   (wait), (failure), (mode), (indexes))
 #endif
 
 /* 18 has virtual generated columns, too. */

@@ -13,6 +13,7 @@
 #include "error.h"
 #include "plan.h"
 #include "session.h"
+#include "touch.h"
 #include "uuidv7.h"
 
 static const RagStatement touch = {
@@ -63,7 +64,8 @@ rag_try_touch_session(Oid nspoid, const pg_uuid_t *session_id, const text *user_
 {
 	Datum values[] = {UUIDPGetDatum(session_id), PointerGetDatum(user_id)};
 
-	if (rag_execute(user_id ? &touch_owned : &touch, nspoid, values, NULL) > 0)
+	if (rag_touch_directly(nspoid, session_id, user_id) ||
+		rag_execute(user_id ? &touch_owned : &touch, nspoid, values, NULL) > 0)
 		return true;
 
 	/*

@@ -1,0 +1,255 @@
+/*
+ * touch.c
+ *		Touching a session without an UPDATE, where that makes no difference.
+ *
+ *		Every message touches its session, and most of what an UPDATE of one row by
+ *		its key costs is starting and ending the executor. Only the plain case is
+ *		done here: nobody else has a hand on the row. Whatever is not plain, an
+ *		UPDATE does after that, with all its waiting, rechecking and errors.
+ */
+#include "compat.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "catalog/pg_am_d.h"
+#include "catalog/pg_index.h"
+#include "catalog/pg_trigger.h"
+#include "catalog/pg_type_d.h"
+#include "commands/trigger.h"
+#include "executor/executor.h"
+#include "utils/fmgroids.h"
+#include "utils/fmgrprotos.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "bulk_direct.h"
+#include "plan.h"
+#include "touch.h"
+
+/* What follows from the definition of the table alone; found out when it changes. */
+static struct
+{
+	Oid sessions;
+	bool valid;
+	bool plain; /* the other fields are set, and an UPDATE would do no more */
+	Oid index;	/* the primary key's */
+	AttrNumber id;
+	AttrNumber user_id;
+	AttrNumber updated_at;
+} facts;
+
+/*
+ * Only the key's side of foreign keys may watch an UPDATE: it has nothing to do when
+ * updated_at alone changes.
+ */
+static bool
+has_plain_triggers(const TriggerDesc *triggers)
+{
+	for (int i = 0; triggers && i < triggers->numtriggers; i++)
+	{
+		const Trigger *trigger = &triggers->triggers[i];
+
+		if (TRIGGER_FOR_UPDATE(trigger->tgtype) &&
+			RI_FKey_trigger_type(trigger->tgfoid) != RI_TRIGGER_PK)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Notes the index of the primary key, if it is on id. False if an index has
+ * updated_at, or expressions or predicates: they may have it.
+ */
+static bool
+has_plain_indexes(Relation rel)
+{
+	List *indexes = RelationGetIndexList(rel);
+	bool plain = true;
+	ListCell *lc;
+
+	foreach (lc, indexes)
+	{
+		Relation index = index_open(lfirst_oid(lc), AccessShareLock);
+		Form_pg_index form = index->rd_index;
+
+		plain &= heap_attisnull(index->rd_indextuple, Anum_pg_index_indexprs, NULL) &&
+			heap_attisnull(index->rd_indextuple, Anum_pg_index_indpred, NULL);
+		for (int i = 0; i < form->indnatts; i++)
+			plain &= form->indkey.values[i] != facts.updated_at;
+		if (form->indisprimary && form->indisvalid && form->indimmediate &&
+			form->indnkeyatts == 1 && form->indkey.values[0] == facts.id &&
+			index->rd_rel->relam == BTREE_AM_OID)
+			facts.index = RelationGetRelid(index);
+		index_close(index, AccessShareLock);
+	}
+	list_free(indexes);
+	return plain && OidIsValid(facts.index);
+}
+
+static bool
+has_plain_columns(Relation rel)
+{
+	TupleDesc desc = RelationGetDescr(rel);
+	Oid relid = RelationGetRelid(rel);
+	Form_pg_attribute updated_at;
+	Oid user_type;
+
+	facts.id = get_attnum(relid, "id");
+	facts.user_id = get_attnum(relid, "user_id");
+	facts.updated_at = get_attnum(relid, "updated_at");
+	if (facts.id <= 0 || facts.user_id <= 0 || facts.updated_at <= 0)
+		return false;
+	updated_at = TupleDescAttr(desc, facts.updated_at - 1);
+	user_type = get_atttype(relid, facts.user_id);
+	return get_atttype(relid, facts.id) == UUIDOID &&
+		(user_type == TEXTOID || user_type == VARCHAROID) &&
+		updated_at->atttypid == TIMESTAMPOID && updated_at->atttypmod == -1;
+}
+
+static bool
+is_plain(Relation rel)
+{
+	TupleConstr *constr = RelationGetDescr(rel)->constr;
+
+	return rel->rd_rel->relkind == RELKIND_RELATION &&
+		!rel->rd_rel->relispartition && !rel->rd_rel->relhassubclass &&
+		rel->rd_rules == NULL &&
+		!(constr && (constr->num_check > 0 || rag_has_generated_columns(constr))) &&
+		has_plain_triggers(rel->trigdesc) && has_plain_columns(rel) &&
+		has_plain_indexes(rel);
+}
+
+static void
+forget_facts(Datum arg, Oid relid)
+{
+	if (relid == InvalidOid || relid == facts.sessions)
+		facts.valid = false;
+}
+
+static void
+find_facts(Relation rel)
+{
+	static bool registered = false;
+
+	if (!registered)
+	{
+		CacheRegisterRelcacheCallback(forget_facts, (Datum) 0);
+		registered = true;
+	}
+	facts.sessions = RelationGetRelid(rel);
+	facts.index = InvalidOid;
+	facts.plain = false;
+
+	/* What is invalidated meanwhile is to be looked at again. */
+	facts.valid = true;
+	facts.plain = is_plain(rel);
+}
+
+static bool
+is_owner(HeapTuple row, TupleDesc desc, const text *user_id)
+{
+	bool isnull;
+	Datum owner = heap_getattr(row, facts.user_id, desc, &isnull);
+	Oid collation = TupleDescAttr(desc, facts.user_id - 1)->attcollation;
+
+	return !isnull &&
+		DatumGetBool(DirectFunctionCall2Coll(texteq, collation, owner,
+											 PointerGetDatum(user_id)));
+}
+
+/* A copy of the session's row with updated_at set, or NULL if it is not there. */
+static HeapTuple
+touched_row(Relation rel, const pg_uuid_t *session_id, const text *user_id)
+{
+	TupleDesc desc = RelationGetDescr(rel);
+	Datum now = TimestampGetDatum(GetSQLLocalTimestamp(-1));
+	int updated_at = facts.updated_at;
+	bool isnull = false;
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple row;
+
+	ScanKeyInit(&key, facts.id, BTEqualStrategyNumber, F_UUID_EQ,
+				UUIDPGetDatum(session_id));
+	scan = systable_beginscan(rel, facts.index, true, GetActiveSnapshot(), 1, &key);
+	row = systable_getnext(scan);
+	if (row && (user_id == NULL || is_owner(row, desc, user_id)))
+		row = heap_modify_tuple_by_cols(row, desc, 1, &updated_at, &now, &isnull);
+	else
+		row = NULL;
+	systable_endscan(scan);
+	return row;
+}
+
+/* The new version is on another page. */
+static void
+insert_index_entries(Relation rel, TupleTableSlot *slot)
+{
+	EState *estate = CreateExecutorState();
+	ResultRelInfo *relinfo = makeNode(ResultRelInfo);
+
+	InitResultRelInfo(relinfo, rel, 0, NULL, 0);
+	ExecOpenIndices(relinfo, false);
+	list_free(rag_insert_index_tuples(relinfo, slot, estate));
+	ExecCloseIndices(relinfo);
+	FreeExecutorState(estate);
+}
+
+/* False, and nothing done, if the row is not ours to take at once. */
+static bool
+update_row(Relation rel, HeapTuple row)
+{
+	TupleTableSlot *slot = MakeSingleTupleTableSlot(RelationGetDescr(rel),
+													&TTSOpsHeapTuple);
+	ItemPointerData old = row->t_self;
+	TM_FailureData failure;
+	LockTupleMode mode;
+	rag_update_indexes update_indexes;
+	TM_Result result;
+
+	ExecStoreHeapTuple(row, slot, false);
+	result = rag_table_tuple_update(rel, &old, slot, GetCurrentCommandId(true),
+									GetActiveSnapshot(), false, &failure, &mode,
+									&update_indexes);
+	if (result == TM_Ok && update_indexes)
+		insert_index_entries(rel, slot);
+	ExecDropSingleTupleTableSlot(slot);
+	return result == TM_Ok;
+}
+
+static bool
+touch(Relation rel, const pg_uuid_t *session_id, const text *user_id)
+{
+	HeapTuple row;
+	bool done;
+
+	if (!facts.valid || facts.sessions != RelationGetRelid(rel))
+		find_facts(rel);
+	if (!facts.plain || rag_obstacle_of_caller(rel, ACL_SELECT | ACL_UPDATE) != NULL)
+		return false;
+
+	CheckCmdReplicaIdentity(rel, CMD_UPDATE);
+	CommandCounterIncrement();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	row = touched_row(rel, session_id, user_id);
+	done = row && update_row(rel, row);
+	PopActiveSnapshot();
+	CommandCounterIncrement();
+	return done;
+}
+
+bool
+rag_touch_directly(Oid nspoid, const pg_uuid_t *session_id, const text *user_id)
+{
+	Relation rel = table_open(rag_relation("sessions", nspoid), RowExclusiveLock);
+	bool done = touch(rel, session_id, user_id);
+
+	table_close(rel, NoLock);
+	return done;
+}
