@@ -4,12 +4,14 @@
  *
  *		As in ri_triggers.c, each use checks that the kept plan still holds. The
  *		plan cache itself takes care of changes of role (row security) and of
- *		search_path; the statements are qualified throughout and do not depend
- *		on the latter.
+ *		search_path, but would then plan anew with the settings of the moment. (The
+ *		statements are qualified throughout and do not depend on search_path.)
  */
 #include "compat.h"
 
+#include "catalog/namespace.h"
 #include "executor/spi.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/hsearch.h"
@@ -29,6 +31,7 @@ typedef struct PlanEntry
 {
 	PlanKey key;	 /* must be first */
 	SPIPlanPtr plan; /* NULL, or a plan that SPI keeps */
+	int generation;	 /* of the generic plan that we had made of it */
 	int executing;	 /* how many executions of it are under way, nested */
 } PlanEntry;
 
@@ -66,11 +69,13 @@ plan_entry(const RagStatement *statement, Oid nspoid)
  * Each statement finds its rows by an index, and one generic plan serves for
  * all parameters. That plan is made here at once, with sequential scans
  * discouraged: in a small table the planner would choose one, and a backend
- * that fills the table would keep it until the next ANALYZE.
+ * that fills the table would keep it until the next ANALYZE. Returns the plan's
+ * generation.
  */
-static void
+static int
 make_generic_plan(SPIPlanPtr plan)
 {
+	CachedPlanSource *source = linitial(SPI_plan_get_plan_sources(plan));
 	int nestlevel = NewGUCNestLevel();
 	CachedPlan *cplan;
 
@@ -80,6 +85,7 @@ make_generic_plan(SPIPlanPtr plan)
 	if (cplan)
 		ReleaseCachedPlan(cplan, CurrentResourceOwner);
 	AtEOXact_GUC(false, nestlevel);
+	return source->generation;
 }
 
 static SPIPlanPtr
@@ -101,14 +107,20 @@ prepare(const RagStatement *statement, Oid nspoid)
 /*
  * Is the kept plan still what would be prepared now? Where a rule of the user
  * (DO INSTEAD NOTHING) left nothing of a statement, its plan depends on no table,
- * and PostgreSQL would not notice that the rule has gone.
+ * and PostgreSQL would not notice that the rule has gone. Where PostgreSQL would
+ * make the generic plan anew on its own, or has done so, it is ours to make.
  */
 static bool
-still_holds(SPIPlanPtr plan)
+still_holds(const PlanEntry *entry)
 {
-	CachedPlanSource *source = linitial(SPI_plan_get_plan_sources(plan));
+	CachedPlanSource *source = linitial(SPI_plan_get_plan_sources(entry->plan));
 
-	return SPI_plan_is_valid(plan) && source->query_list != NIL;
+	if (!SPI_plan_is_valid(entry->plan) || source->query_list == NIL)
+		return false;
+	if (source->dependsOnRLS && source->rewriteRoleId != GetUserId())
+		return false;
+	return rag_search_path_matches(source->search_path) && source->gplan &&
+		source->gplan->generation == entry->generation;
 }
 
 /*
@@ -118,7 +130,7 @@ still_holds(SPIPlanPtr plan)
 static void
 make_valid(PlanEntry *entry)
 {
-	if (entry->plan && entry->executing == 0 && !still_holds(entry->plan))
+	if (entry->plan && entry->executing == 0 && !still_holds(entry))
 	{
 		SPIPlanPtr stale = entry->plan;
 
@@ -128,7 +140,7 @@ make_valid(PlanEntry *entry)
 	if (entry->plan == NULL)
 	{
 		entry->plan = prepare(entry->key.statement, entry->key.nspoid);
-		make_generic_plan(entry->plan);
+		entry->generation = make_generic_plan(entry->plan);
 	}
 }
 

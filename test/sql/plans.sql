@@ -8,7 +8,7 @@
 \i :helpers
 DROP EXTENSION IF EXISTS rag_events CASCADE;
 DROP SCHEMA IF EXISTS plans_a, plans_b, plans_c CASCADE;
-DROP ROLE IF EXISTS regress_rag_reader, regress_rag_writer;
+DROP ROLE IF EXISTS regress_rag_reader, regress_rag_writer, regress_rag_other;
 CREATE SCHEMA plans_a;
 CREATE SCHEMA plans_b;
 CREATE ROLE regress_rag_reader;
@@ -113,6 +113,18 @@ RESET plan_cache_mode;
 SELECT count(plans_a.rag_add_message(:'s', 'user', 'one of many', user_id => 'alice')) FROM generate_series(1, 20);
 SELECT current_setting('enable_seqscan') AS enable_seqscan_is_as_it_was;
 
+-- A plan that is made anew because of search_path does not scan the table, be it
+-- small at that time.
+ANALYZE plans_a.sessions;
+SELECT plans_a.rag_create_session('alice', NULL, :'s', true);
+BEGIN;
+SET LOCAL search_path = plans_a, pg_catalog;
+SELECT pg_stat_get_xact_numscans('sessions'::regclass) AS before \gset
+SELECT rag_create_session('alice', NULL, :'s', true);
+SELECT rag_create_session('alice', NULL, :'s', true);
+SELECT pg_stat_get_xact_numscans('sessions'::regclass) - :before AS scans;
+ROLLBACK;
+
 --
 -- A user's own prepared statements, over DROP and CREATE
 --
@@ -201,7 +213,21 @@ CREATE POLICY all_of_them ON plans_a.sessions TO regress_rag_writer USING (true)
 SET ROLE regress_rag_writer;
 SELECT plans_a.rag_add_message(:'s', 'user', 'seen', user_id => 'alice') > 0 AS stored;
 RESET ROLE;
+-- The other role's plan does not scan the table either.
+CREATE ROLE regress_rag_other IN ROLE regress_rag_writer;
+ALTER TABLE plans_a.messages ALTER COLUMN query_type TYPE varchar;
+ANALYZE plans_a.sessions;
+SET ROLE regress_rag_writer;
+SELECT plans_a.rag_add_message(:'s', 'user', 'small', user_id => 'alice') > 0 AS stored;
+BEGIN;
+SET LOCAL ROLE regress_rag_other;
+SELECT pg_stat_get_xact_numscans('plans_a.sessions'::regclass) AS before \gset
+SELECT plans_a.rag_add_message(:'s', 'user', 'small', user_id => 'alice') > 0 AS stored;
+SELECT plans_a.rag_add_message(:'s', 'user', 'small', user_id => 'alice') > 0 AS stored;
+SELECT pg_stat_get_xact_numscans('plans_a.sessions'::regclass) - :before AS scans;
+ROLLBACK;
+RESET ROLE;
 
 DROP EXTENSION rag_events;
 DROP SCHEMA plans_a, plans_b, plans_c;
-DROP ROLE regress_rag_reader, regress_rag_writer;
+DROP ROLE regress_rag_reader, regress_rag_writer, regress_rag_other;
