@@ -330,7 +330,7 @@ created_at_is_now(Relation rel)
 }
 
 static void
-forget_facts(Datum arg, Oid relid)
+forget_facts(Datum arg pg_attribute_unused(), Oid relid)
 {
 	if (relid != InvalidOid && relid != facts.messages && relid != facts.sessions)
 		return;

@@ -253,8 +253,9 @@ rag_replace_index(PG_FUNCTION_ARGS)
 	char *table = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	char *index = text_to_cstring(PG_GETARG_TEXT_PP(1));
 	char *new_index = psprintf("%s_new", index);
+	char *columns = text_to_cstring(PG_GETARG_TEXT_PP(2));
 	char *definition = psprintf("CREATE INDEX %s ON %s.%s USING btree (%s)",
-								new_index, schema, table, text_to_cstring(PG_GETARG_TEXT_PP(2)));
+								new_index, schema, table, columns);
 	Oid prebuilt = get_relname_relid(new_index, nspoid);
 
 	rag_require_script();

@@ -126,7 +126,7 @@ is_plain(Relation rel)
 }
 
 static void
-forget_facts(Datum arg, Oid relid)
+forget_facts(Datum arg pg_attribute_unused(), Oid relid)
 {
 	if (relid == InvalidOid || relid == facts.sessions)
 		facts.valid = false;
