@@ -118,6 +118,7 @@ is_plain(Relation rel)
 	TupleConstr *constr = RelationGetDescr(rel)->constr;
 
 	return rel->rd_rel->relkind == RELKIND_RELATION &&
+		rel->rd_rel->relam == HEAP_TABLE_AM_OID &&
 		!rel->rd_rel->relispartition && !rel->rd_rel->relhassubclass &&
 		rel->rd_rules == NULL &&
 		!(constr && (constr->num_check > 0 || rag_has_generated_columns(constr))) &&
