@@ -75,7 +75,7 @@ AS 'MODULE_PATHNAME', 'rag_local_ddl';
 --
 COMMENT ON TABLE @extschema@.sessions IS 'conversations between a user and an assistant';
 COMMENT ON COLUMN @extschema@.sessions.id IS 'id of the session; rag_create_session() makes time-ordered ones';
-COMMENT ON COLUMN @extschema@.sessions.user_id IS 'user whom the session belongs to, as the application names him; null: nobody';
+COMMENT ON COLUMN @extschema@.sessions.user_id IS 'user whom the session belongs to, by the application''s name for them; null: nobody''s';
 COMMENT ON COLUMN @extschema@.sessions.created_at IS 'when the session was created, in the TimeZone of the client that did it';
 COMMENT ON COLUMN @extschema@.sessions.updated_at IS 'when the last message was added, in the TimeZone of the client that did it';
 COMMENT ON COLUMN @extschema@.sessions.metadata IS 'what the application keeps about the session';
