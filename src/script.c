@@ -14,6 +14,7 @@
 #include "access/table.h"
 #include "access/tableam.h"
 #include "catalog/dependency.h"
+#include "catalog/index.h"
 #include "catalog/objectaddress.h"
 #include "catalog/pg_class_d.h"
 #include "catalog/pg_type_d.h"
@@ -222,6 +223,19 @@ execute_ddl(const char *ddl)
 		elog(ERROR, "could not execute \"%s\": %s", ddl, SPI_result_code_string(rc));
 }
 
+/* An index of that name may be another table's, and somebody else's. */
+static void
+require_index_of(const char *index, const char *table, Oid nspoid)
+{
+	Oid indexid = rag_relation(index, nspoid);
+
+	if (get_rel_relkind(indexid) != RELKIND_INDEX ||
+		IndexGetRelation(indexid, true) != rag_relation(table, nspoid))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("relation \"%s\" is not an index of table \"%s\"", index, table)));
+}
+
 /* Is it an index of exactly this definition, and ready for use? */
 static bool
 is_such_index(Oid indexid, const char *definition)
@@ -258,6 +272,7 @@ rag_replace_index(PG_FUNCTION_ARGS)
 	Oid prebuilt = get_relname_relid(new_index, nspoid);
 
 	rag_require_script();
+	require_index_of(index, table, nspoid);
 	SPI_connect();
 	if (!OidIsValid(prebuilt))
 		execute_ddl(definition);

@@ -159,6 +159,10 @@ END $$;
 BEGIN;
 SELECT * FROM pg_temp.try_with('CREATE INDEX ix_messages_session_id_new ON messages (id, session_id)') \gx
 ROLLBACK;
+-- So is an index of another table under the name of the one to be replaced.
+BEGIN;
+SELECT * FROM pg_temp.try_with('DROP INDEX ix_messages_session_id; CREATE INDEX ix_messages_session_id ON sessions (user_id)') \gx
+ROLLBACK;
 CREATE FUNCTION pg_temp.refused(ddl text, OUT code text, OUT unchanged boolean) LANGUAGE plpgsql AS $$
 BEGIN
   SELECT t.code, t.unchanged INTO code, unchanged FROM pg_temp.try_with(ddl) t;
