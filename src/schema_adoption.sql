@@ -114,7 +114,7 @@ renames AS (
                  WHEN 'p' THEN 'PLAIN' WHEN 'e' THEN 'EXTERNAL' WHEN 'x' THEN 'EXTENDED' ELSE 'MAIN' END
                WHEN a.object LIKE 'compression of %' THEN 'SET COMPRESSION default'
                WHEN a.object LIKE 'statistics of %' THEN 'SET STATISTICS -1'
-               ELSE format('RESET (%s)', substring(a.object FROM '^option (\S+) '))
+               ELSE format('RESET (%s)', substring(a.object FROM '^option ([^ ]+) '))
              END)
            WHEN 'table option' THEN format('ALTER TABLE %s RESET (%s)', x.q, a.name)
            WHEN 'constraint' THEN format('ALTER TABLE %s DROP CONSTRAINT %I', x.q, a.name)
