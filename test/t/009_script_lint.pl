@@ -17,13 +17,17 @@ my $adoption = '001_initial_schema';
 # Reading a script
 # ---------------------------------------------------------------------------
 
+my %read;    # script => its statements
+
 # Its statements, without comments and psql's own commands. What is quoted comes
 # as '...', with white space as one space.
 sub statements
 {
 	my ($script) = @_;
 	my @statements = ('');
+	my $text = $script;
 
+	return @{ $read{$text} } if $read{$text};
 	$script =~ s/^\\.*//mg;
 	while ($script =~ m{\G(--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|\$(\w*)\$.*?\$\2\$|;|\s+|.)}gs)
 	{
@@ -33,7 +37,8 @@ sub statements
 		elsif ($token eq ';') { push @statements, ''; }
 		else { $statements[-1] .= $token; }
 	}
-	return grep { $_ ne '' } map { s/\s+/ /gr =~ s/^ | $//gr } @statements;
+	$read{$text} = [ grep { $_ ne '' } map { s/\s+/ /gr =~ s/^ | $//gr } @statements ];
+	return @{ $read{$text} };
 }
 
 sub without_literals { return $_[0] =~ s/'(?:[^']|'')*'/''/gr; }
