@@ -25,18 +25,18 @@ END {
   height = y + 34
   printf "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" width=\"%d\" height=\"%d\" role=\"img\" aria-label=\"Ratios measured by bench/run.sh\">\n", width, height, width, height
   print "<style>"
-  print "  svg { background: #ffffff; color-scheme: light dark; font: 13px system-ui, sans-serif; }"
+  print "  svg { color-scheme: light dark; font: 13px system-ui, sans-serif; }"
   print "  text { fill: #24292f; } .dim { fill: #59636e; } .head { font-weight: 600; }"
   print "  .title { font-size: 16px; font-weight: 600; } .num { font-variant-numeric: tabular-nums; font-weight: 600; }"
-  print "  .grid { stroke: #d1d9e0; } .mark { stroke: #24292f; stroke-width: 2; } .range { stroke: #24292f; stroke-opacity: .55; }"
+  print "  .back { fill: #ffffff; } .grid { stroke: #d1d9e0; } .mark { stroke: #24292f; stroke-width: 2; } .range { stroke: #24292f; stroke-opacity: .55; }"
   print "  .met { fill: #2f7fd1; } .missed { fill: #d9822b; } .free { fill: #8c959f; }"
   print "  @media (prefers-color-scheme: dark) {"
-  print "    svg { background: #0d1117; } text { fill: #e6edf3; } .dim { fill: #9198a1; }"
+  print "    .back { fill: #0d1117; } text { fill: #e6edf3; } .dim { fill: #9198a1; }"
   print "    .grid { stroke: #3d444d; } .mark, .range { stroke: #e6edf3; }"
   print "    .met { fill: #4493f8; } .missed { fill: #db8b3c; } .free { fill: #656c76; }"
   print "  }"
   print "</style>"
-  print "<rect width=\"100%\" height=\"100%\" fill=\"none\"/>"
+  print "<rect class=\"back\" width=\"100%\" height=\"100%\"/>"
   print "<text x=\"16\" y=\"28\" class=\"title\">How many times as fast rag_events writes</text>"
   print "<text x=\"16\" y=\"48\" class=\"dim\">Medians; thin line: middle half of the rounds; thick mark: what was aimed at. Growth: how many times as slow.</text>"
   for (value = 0; value <= max; value++) {
@@ -55,7 +55,8 @@ END {
     if (target[i] != "-")
       printf "<line class=\"mark\" x1=\"%s\" y1=\"%d\" x2=\"%s\" y2=\"%d\"/>\n", x(target[i]), at[i] - 1, x(target[i]), at[i] + 21
     end = high[i] > ratio[i] ? high[i] : ratio[i]
-    if (target[i] != "-" && target[i] >= end && target[i] < end + 0.1) end = target[i]
+    # Not across the mark.
+    if (target[i] != "-" && target[i] >= end && (target[i] - end) * scale < 45) end = target[i]
     printf "<text class=\"num\" x=\"%.1f\" y=\"%d\">%.2f</text>\n", left + end * scale + 6, at[i] + 14, ratio[i]
   }
   print "</svg>"

@@ -41,10 +41,10 @@ INSERT INTO target VALUES
   (11, 'turn', 'real', 'rag_events', 'langchain', 2, 'a turn, from Node'),
   (12, 'turn', 'real', 'rag_events', 'mastra', 2, 'a turn, from Node'),
   (13, 'bulk', 'real', 'calls', 'copy@1.0', 2, 'bulk'),
-  (14, 'bulk', 'small', 'calls', 'copy@1.0', 2, 'bulk'),
-  (15, 'bulk', 'real', 'calls', 'recordset', 1.25, 'bulk'),
-  (16, 'bulk', 'small', 'calls', 'recordset', NULL, 'bulk'),
-  (17, 'bulk', 'real', 'calls', 'copy', NULL, 'bulk'),
+  (16, 'bulk', 'small', 'calls', 'copy@1.0', 2, 'bulk'),
+  (14, 'bulk', 'real', 'calls', 'recordset', 1.25, 'bulk'),
+  (17, 'bulk', 'small', 'calls', 'recordset', NULL, 'bulk'),
+  (15, 'bulk', 'real', 'calls', 'copy', NULL, 'bulk'),
   (18, 'bulk', 'small', 'calls', 'copy', NULL, 'bulk'),
   (19, 'growth', 'small', '1000000', '10000', 1.3, 'growth'),
   (20, 'growth', 'small', '10000000', '10000', 1.3, 'growth'),
@@ -83,8 +83,8 @@ FROM (
 ORDER BY array_position('{message,turn,bulk,growth,clients}', part), rows DESC, n;
 
 \qecho
-SELECT format('%s over %s%s; medians of %s rounds taken side by side (in brackets: the middle half of the '
-    'rounds); message and growth: %s messages a round, to %s sessions at random; synchronous_commit = %s, fsync = %s.',
+SELECT format('%s over %s%s; medians of %s rounds (bulk: twice as many) taken side by side (in brackets: the middle half '
+    'of the rounds); message and growth: %s messages a round, to %s sessions at random; synchronous_commit = %s, fsync = %s.',
     regexp_replace(version(), ' on .*| \(.*', ''),
     CASE WHEN inet_server_addr() IS NULL THEN 'a Unix socket' ELSE 'TCP' END, :'cpus',
     :'rounds', :'messages', :'sessions',

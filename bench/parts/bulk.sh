@@ -21,6 +21,7 @@ measure_bulk() {
 
 part_bulk() {
   local rows file fold counts bulk_messages
+  local rounds=$((rounds * 2)) # short ones
 
   templates
   rag_as_user gcc -O2 -Wall -o "$RAG_TMP/load" "$bench/bulk/load.c" "${libpq[@]}" || exit 1
