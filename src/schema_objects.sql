@@ -206,7 +206,9 @@ CROSS JOIN LATERAL (
   UNION ALL
   SELECT 14, 'publication', format('publication %s of table %s', p.pubname, t.relname), t.relname, p.pubname,
          jsonb_build_object('value', x.what),
-         format('ALTER PUBLICATION %I ADD TABLE %s', p.pubname, x.what)
+         -- unless it is there: from PostgreSQL 18 on, pg_dump keeps it
+         format('DO $do$ BEGIN ALTER PUBLICATION %I ADD TABLE %s; EXCEPTION WHEN duplicate_object THEN NULL; END $do$',
+           p.pubname, x.what)
   FROM tab t
   JOIN pg_publication_rel pr ON pr.prrelid = t.oid
   JOIN pg_publication p ON p.oid = pr.prpubid
