@@ -4,8 +4,8 @@
  *
  *		Every message touches its session, and most of what an UPDATE of one row by
  *		its key costs is starting and ending the executor. Only the plain case is
- *		done here: nobody else has a hand on the row. Whatever is not plain, an
- *		UPDATE does after that, with all its waiting, rechecking and errors.
+ *		done here: nobody else changes the row. Whatever is not plain, an UPDATE
+ *		does after that, with all its rechecking and errors.
  */
 #include "compat.h"
 
@@ -202,7 +202,10 @@ insert_index_entries(Relation rel, TupleTableSlot *slot)
 	FreeExecutorState(estate);
 }
 
-/* False, and nothing done, if the row is not ours to take at once. */
+/*
+ * Waits for whoever is writing to the row. False, and nothing done, if it was changed
+ * then. (heap_update() must not be told not to wait: it has an assertion against it.)
+ */
 static bool
 update_row(Relation rel, HeapTuple row)
 {
@@ -216,7 +219,7 @@ update_row(Relation rel, HeapTuple row)
 
 	ExecStoreHeapTuple(row, slot, false);
 	result = rag_table_tuple_update(rel, &old, slot, GetCurrentCommandId(true),
-									GetActiveSnapshot(), false, &failure, &mode,
+									GetActiveSnapshot(), true, &failure, &mode,
 									&update_indexes);
 	if (result == TM_Ok && update_indexes)
 		insert_index_entries(rel, slot);

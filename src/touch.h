@@ -12,8 +12,8 @@
 /*
  * Locks the session as an UPDATE does, sets its updated_at and returns true; or
  * returns false, with nothing done, where only an UPDATE knows what is to be done:
- * the table is not plain for the caller, somebody else is writing to the session or
- * has just done so, or there is no such session (of user_id, if not NULL).
+ * the table is not plain for the caller, somebody else has just changed the session, or
+ * there is no such session (of user_id, if not NULL).
  */
 extern bool rag_touch_directly(Oid nspoid, const pg_uuid_t *session_id,
 							   const text *user_id);
