@@ -34,8 +34,9 @@
 #include "rag_events.h"
 #include "script.h"
 
-/* How often to try to get both tables' locks. */
-#define LOCK_ATTEMPTS 100
+/* How often to try to get both tables' locks, and the longest pause before that. */
+#define LOCK_ATTEMPTS 200
+#define MAX_PAUSE_MS 20
 
 void
 rag_require_script(void)
@@ -93,8 +94,13 @@ rag_lock_both(Oid nspoid, Oid sessions, Oid messages)
 	bool locked = false;
 
 	for (int i = 0; i < LOCK_ATTEMPTS && !locked; i++)
+	{
+		/* Those who queued up behind us go first. */
+		CHECK_FOR_INTERRUPTS();
+		pg_usleep(1000L * Min(i, MAX_PAUSE_MS));
 		locked = i % 2 == 0 ? lock_in_order(sessions, messages) :
 							  lock_in_order(messages, sessions);
+	}
 	if (!locked)
 		ereport(ERROR,
 				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
