@@ -8,6 +8,7 @@ use warnings;
 use FindBin;
 use lib $FindBin::RealBin;
 
+use List::Util qw(uniq);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use RagTest;
@@ -55,13 +56,14 @@ sub add_messages
 	return "SELECT cardinality(rag_add_messages($session, " . messages($first, $last) . '))';
 }
 
-# ways(SQL): how the messages of its calls were inserted.
+# ways(SQL): in which ways the messages of its calls were inserted. (Those with a time
+# of their own and those without are inserted apart.)
 sub ways
 {
 	my ($sql) = @_;
 	my (undef, undef, $stderr) = $node->psql('postgres', "SET client_min_messages = debug1; SET jit = off; $sql");
 
-	return [ $stderr =~ /messages are inserted (directly|by INSERT)/g ];
+	return [ uniq $stderr =~ /messages are inserted (directly|by INSERT)/g ];
 }
 
 sub rows { my ($of) = @_; return rows_of($of // $node, 'postgres', 'public'); }
