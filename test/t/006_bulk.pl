@@ -286,7 +286,8 @@ EOT
 }
 
 # Contexts of the caches grow with what is looked at, not with the number of calls: by
-# now all has been looked at.
+# then all has been looked at, but for a table or two that PostgreSQL doubles later.
+# No allocation is smaller than 16 bytes.
 my $memory = 'SELECT sum(total_bytes) FROM pg_backend_memory_contexts';
 my $turn = '\'[{"role": "user", "content": "Question", "token_count": 1}, {"role": "assistant", "content": "Answer", "sources": [1, 2, 3], "metadata": {"model": "m"}}]\'';
 
@@ -322,7 +323,7 @@ for my $case (
 	$before = $client->query($memory);
 	$client->query(repeated($call, $calls));
 	$after = $client->query($memory);
-	cmp_ok($after - $before, '<', $calls, "$name: $calls calls do not grow the memory of the backend by a byte each");
+	cmp_ok($after - $before, '<', 16 * $calls, "$name: $calls calls do not grow the memory of the backend");
 	note("$name: $before, $after bytes");
 	$client->quit;
 	sql($node, 'postgres', 'DROP TRIGGER IF EXISTS pass ON messages; ALTER TABLE messages DROP CONSTRAINT IF EXISTS refuse');
