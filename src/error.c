@@ -66,6 +66,19 @@ rag_error_no_session(Oid nspoid, const pg_uuid_t *session_id)
 }
 
 void
+rag_error_no_message(Oid nspoid, int64 message_id)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_FOREIGN_KEY_VIOLATION),
+			 errmsg("message does not exist"),
+			 rag_may_show_keys(nspoid, "messages") ?
+				 errdetail("The session has no message with id " INT64_FORMAT ".",
+						   message_id) :
+				 errdetail("The session has no message with this id."),
+			 rag_errtable(nspoid, "messages", "id", NULL)));
+}
+
+void
 rag_error_discarded(Oid nspoid, const char *table)
 {
 	ereport(ERROR,

@@ -36,8 +36,13 @@ pg_noreturn extern void rag_error_no_session(Oid nspoid,
 											 const pg_uuid_t *session_id);
 
 /*
- * Raises 27000: a trigger or a rule of the user discarded the row, so that
- * there is nothing of which the id could be returned.
+ * Raises 23503: the session has no message with this id.
+ */
+pg_noreturn extern void rag_error_no_message(Oid nspoid, int64 message_id);
+
+/*
+ * Raises 27000: a trigger or a rule of the user discarded the row, or its
+ * change.
  */
 pg_noreturn extern void rag_error_discarded(Oid nspoid, const char *table);
 

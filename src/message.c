@@ -14,13 +14,13 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
-#include "utils/jsonb.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
 #include "bulk_direct.h"
 #include "error.h"
 #include "message.h"
+#include "metadata.h"
 #include "plan.h"
 #include "role.h"
 #include "session.h"
@@ -82,17 +82,6 @@ check_not_negative(const RagMessage *message, RagColumn col, Oid nspoid,
 }
 
 static void
-check_metadata(const RagMessage *message, Oid nspoid)
-{
-	if (JB_ROOT_IS_OBJECT(DatumGetJsonbP(message->values[COL_METADATA])))
-		return;
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("%smetadata must be a JSON object", rag_element(message->element)),
-			 rag_errtable(nspoid, "messages", "metadata", NULL)));
-}
-
-static void
 check_idempotency_key(const RagMessage *message, Oid nspoid)
 {
 	Size len = VARSIZE_ANY_EXHDR(DatumGetTextPP(message->values[COL_IDEMPOTENCY_KEY]));
@@ -121,6 +110,12 @@ rag_check_message(const RagMessage *message, Oid nspoid)
 	}
 	rag_check_role(DatumGetTextPP(message->values[COL_ROLE]), nspoid,
 				   message->element);
+	rag_check_values(message, nspoid);
+}
+
+void
+rag_check_values(const RagMessage *message, Oid nspoid)
+{
 	if (!message->isnull[COL_LATENCY_MS])
 		check_latency(message, nspoid);
 	check_not_negative(message, COL_TOP_K, nspoid,
@@ -128,7 +123,8 @@ rag_check_message(const RagMessage *message, Oid nspoid)
 	check_not_negative(message, COL_TOKEN_COUNT, nspoid,
 					   "The number of tokens is zero or more.");
 	if (!message->isnull[COL_METADATA])
-		check_metadata(message, nspoid);
+		rag_check_metadata(DatumGetJsonbP(message->values[COL_METADATA]), nspoid,
+						   "messages", message->element);
 	if (!message->isnull[COL_IDEMPOTENCY_KEY])
 		check_idempotency_key(message, nspoid);
 }

@@ -69,6 +69,9 @@ extern int rag_optional_columns(const RagMessage *message);
  */
 extern void rag_check_message(const RagMessage *message, Oid nspoid);
 
+/* The same for the values that may be NULL alone. */
+extern void rag_check_values(const RagMessage *message, Oid nspoid);
+
 /*
  * Checks that the table has the optional columns of the mask: 0A000 where it is
  * of an earlier version.

@@ -66,21 +66,35 @@ plan_entry(const RagStatement *statement, Oid nspoid)
 }
 
 /*
- * Each statement finds its rows by an index, and one generic plan serves for
- * all parameters. That plan is made here at once, with sequential scans
- * discouraged: in a small table the planner would choose one, and a backend
- * that fills the table would keep it until the next ANALYZE. Returns the plan's
- * generation.
+ * Each statement finds its rows by an index, in the order of that index, and one
+ * generic plan serves for all parameters. That plan is made here at once, with
+ * all that reads more than is asked for discouraged: in a small table the planner
+ * would choose a sequential scan, and a backend that fills the table would keep it
+ * until the next ANALYZE; a bitmap or a sort reads a whole session for its last
+ * message. Whatever the caller's settings, index scans and nested loops are in use.
+ * Returns the plan's generation.
  */
 static int
 make_generic_plan(SPIPlanPtr plan)
 {
+	static const struct
+	{
+		const char *name;
+		const char *value;
+	} settings[] = {
+		{"enable_indexscan", "on"}, {"enable_nestloop", "on"},
+		{"enable_seqscan", "off"}, {"enable_bitmapscan", "off"},
+		{"enable_sort", "off"}, {"enable_incremental_sort", "off"},
+		{"enable_hashjoin", "off"}, {"enable_mergejoin", "off"},
+		{"jit", "off"}, /* what is discouraged and yet needed looks expensive */
+	};
 	CachedPlanSource *source = linitial(SPI_plan_get_plan_sources(plan));
 	int nestlevel = NewGUCNestLevel();
 	CachedPlan *cplan;
 
-	(void) set_config_option("enable_seqscan", "off", PGC_USERSET,
-							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	for (int i = 0; i < (int) lengthof(settings); i++)
+		(void) set_config_option(settings[i].name, settings[i].value, PGC_USERSET,
+								 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 	cplan = SPI_plan_get_cached_plan(plan);
 	if (cplan)
 		ReleaseCachedPlan(cplan, CurrentResourceOwner);
@@ -144,18 +158,36 @@ make_valid(PlanEntry *entry)
 	}
 }
 
+static ParamListInfo
+make_params(const RagStatement *statement, const Datum *values, const char *nulls)
+{
+	ParamListInfo params = makeParamList(statement->nargs);
+
+	for (int i = 0; i < statement->nargs; i++)
+	{
+		params->params[i].value = values[i];
+		params->params[i].isnull = nulls && nulls[i] == 'n';
+		params->params[i].pflags = PARAM_FLAG_CONST;
+		params->params[i].ptype = statement->argtypes[i];
+	}
+	return params;
+}
+
+/* With dest, the rows go there, and not to SPI_tuptable. */
 static uint64
 execute(const RagStatement *statement, Oid nspoid, const Datum *values,
-		const char *nulls, bool read_only)
+		const char *nulls, bool read_only, DestReceiver *dest)
 {
 	PlanEntry *entry = plan_entry(statement, nspoid);
+	SPIExecuteOptions options = {.params = make_params(statement, values, nulls),
+								 .read_only = read_only,
+								 .dest = dest};
 
 	make_valid(entry);
 	entry->executing++;
 	PG_TRY();
 	{
-		int rc = SPI_execute_plan(entry->plan, unconstify(Datum *, values), nulls,
-								  read_only, 0);
+		int rc = SPI_execute_plan_extended(entry->plan, &options);
 
 		if (rc < 0)
 			elog(ERROR, "could not execute \"%s\": %s", statement->sql,
@@ -173,14 +205,21 @@ uint64
 rag_execute(const RagStatement *statement, Oid nspoid,
 			const Datum *values, const char *nulls)
 {
-	return execute(statement, nspoid, values, nulls, false);
+	return execute(statement, nspoid, values, nulls, false, NULL);
 }
 
 uint64
 rag_query(const RagStatement *statement, Oid nspoid,
 		  const Datum *values, const char *nulls)
 {
-	return execute(statement, nspoid, values, nulls, true);
+	return execute(statement, nspoid, values, nulls, true, NULL);
+}
+
+uint64
+rag_query_into(const RagStatement *statement, Oid nspoid, const Datum *values,
+			   const char *nulls, DestReceiver *dest)
+{
+	return execute(statement, nspoid, values, nulls, true, dest);
 }
 
 uint64

@@ -11,6 +11,8 @@
 
 #include "compat.h"
 
+#include "tcop/dest.h"
+
 #define RAG_MAX_ARGS 12
 
 /*
@@ -38,6 +40,14 @@ extern uint64 rag_execute(const RagStatement *statement, Oid nspoid,
  */
 extern uint64 rag_query(const RagStatement *statement, Oid nspoid,
 						const Datum *values, const char *nulls);
+
+/*
+ * The same, with the rows sent to dest one by one, as they are found. A dest that
+ * refuses a row ends the query. Returns the number of rows that dest took.
+ */
+extern uint64 rag_query_into(const RagStatement *statement, Oid nspoid,
+							 const Datum *values, const char *nulls,
+							 DestReceiver *dest);
 
 /*
  * Runs a SELECT that is too rare to be worth a kept plan; sql is taken as it

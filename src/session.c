@@ -1,6 +1,7 @@
 /*
  * session.c
- *		Sessions: creating them, and touching them when a message is written.
+ *		Sessions: creating, changing and deleting them, and touching them when a
+ *		message is written.
  */
 #include "compat.h"
 
@@ -11,6 +12,7 @@
 #include "utils/builtins.h"
 
 #include "error.h"
+#include "metadata.h"
 #include "plan.h"
 #include "session.h"
 #include "touch.h"
@@ -42,6 +44,17 @@ static const RagStatement lock_owned = {
 	2,
 	{UUIDOID, TEXTOID}};
 
+static const RagStatement look = {
+	"SELECT FROM %1$s.sessions WHERE id OPERATOR(pg_catalog.=) $1",
+	1,
+	{UUIDOID}};
+
+static const RagStatement look_owned = {
+	"SELECT FROM %1$s.sessions WHERE id OPERATOR(pg_catalog.=) $1"
+	" AND user_id::pg_catalog.text OPERATOR(pg_catalog.=) $2",
+	2,
+	{UUIDOID, TEXTOID}};
+
 static const RagStatement insert = {
 	"INSERT INTO %1$s.sessions (id, user_id, metadata) VALUES ($1, $2, $3)",
 	3,
@@ -52,6 +65,27 @@ static const RagStatement insert_if_missing = {
 	" ON CONFLICT (id) DO NOTHING",
 	3,
 	{UUIDOID, TEXTOID, JSONBOID}};
+
+static const RagStatement read_metadata = {
+	"SELECT metadata FROM %1$s.sessions WHERE id OPERATOR(pg_catalog.=) $1",
+	1,
+	{UUIDOID}};
+
+static const RagStatement set_metadata = {
+	"UPDATE %1$s.sessions SET metadata = $2 WHERE id OPERATOR(pg_catalog.=) $1",
+	2,
+	{UUIDOID, JSONBOID}};
+
+static const RagStatement delete = {
+	"DELETE FROM %1$s.sessions WHERE id OPERATOR(pg_catalog.=) $1",
+	1,
+	{UUIDOID}};
+
+static const RagStatement delete_owned = {
+	"DELETE FROM %1$s.sessions WHERE id OPERATOR(pg_catalog.=) $1"
+	" AND user_id::pg_catalog.text OPERATOR(pg_catalog.=) $2",
+	2,
+	{UUIDOID, TEXTOID}};
 
 static const RagStatement owner = {
 	"SELECT user_id::pg_catalog.text FROM %1$s.sessions"
@@ -89,6 +123,23 @@ rag_lock_session(Oid nspoid, const pg_uuid_t *session_id, const text *user_id)
 	Datum values[] = {UUIDPGetDatum(session_id), PointerGetDatum(user_id)};
 
 	return rag_execute(user_id ? &lock_owned : &lock, nspoid, values, NULL) > 0;
+}
+
+void
+rag_require_session(Oid nspoid, const pg_uuid_t *session_id, const text *user_id)
+{
+	Datum values[] = {UUIDPGetDatum(session_id), PointerGetDatum(user_id)};
+
+	if (rag_query(user_id ? &look_owned : &look, nspoid, values, NULL) == 0)
+		rag_error_no_session(nspoid, session_id);
+}
+
+void
+rag_lock_existing_session(Oid nspoid, const pg_uuid_t *session_id,
+						  const text *user_id)
+{
+	if (!rag_lock_session(nspoid, session_id, user_id))
+		rag_error_no_session(nspoid, session_id);
 }
 
 /* The same error, to the letter, as the primary key's. */
@@ -224,6 +275,96 @@ rag_create_session(PG_FUNCTION_ARGS)
 	SPI_finish();
 
 	PG_RETURN_UUID_P(session_id);
+}
+
+/* The session is locked. */
+static Jsonb *
+merge_metadata(Oid nspoid, const pg_uuid_t *session_id, Jsonb *change)
+{
+	Datum values[] = {UUIDPGetDatum(session_id), (Datum) 0};
+	Datum stored;
+	bool isnull;
+	Jsonb *merged;
+
+	if (rag_execute(&read_metadata, nspoid, values, NULL) == 0)
+		rag_error_no_session(nspoid, session_id);
+	stored = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
+	merged = rag_merge_metadata(isnull ? NULL : DatumGetJsonbP(stored), change, nspoid,
+								"sessions");
+	values[1] = JsonbPGetDatum(merged);
+	if (rag_execute(&set_metadata, nspoid, values, NULL) == 0)
+		rag_error_discarded(nspoid, "sessions");
+	return merged;
+}
+
+/*
+ * rag_update_session(session_id uuid, metadata jsonb, user_id text DEFAULT NULL)
+ *		returns jsonb
+ *
+ * Merges an object into the metadata of a session and returns the result: each key
+ * replaces the one that is there, and a key with null is removed. updated_at stays,
+ * as the time of the last change of messages. With user_id the session must be that
+ * user's.
+ *
+ * Errors: 22004 session_id or metadata is NULL; 22023 metadata, or what is stored, is
+ * no object; 23503 no such session; 25006 read-only transaction or standby; 27000 a
+ * trigger or rule discarded the change. Since 1.2.
+ */
+PG_FUNCTION_INFO_V1(rag_update_session);
+Datum
+rag_update_session(PG_FUNCTION_ARGS)
+{
+	Oid nspoid = rag_namespace(fcinfo);
+	Datum merged;
+
+	if (PG_ARGISNULL(0))
+		rag_error_null(nspoid, "messages", "session_id", 0);
+	if (PG_ARGISNULL(1))
+		rag_error_null(nspoid, "sessions", "metadata", 0);
+	rag_check_metadata(PG_GETARG_JSONB_P(1), nspoid, "sessions", 0);
+	PreventCommandIfReadOnly("rag_update_session()");
+
+	SPI_connect();
+	rag_lock_existing_session(nspoid, PG_GETARG_UUID_P(0),
+							  PG_ARGISNULL(2) ? NULL : PG_GETARG_TEXT_PP(2));
+	merged = JsonbPGetDatum(merge_metadata(nspoid, PG_GETARG_UUID_P(0),
+										   PG_GETARG_JSONB_P(1)));
+	merged = SPI_datumTransfer(merged, false, -1);
+	SPI_finish();
+
+	PG_RETURN_DATUM(merged);
+}
+
+/*
+ * rag_delete_session(session_id uuid, user_id text DEFAULT NULL) returns boolean
+ *
+ * Deletes a session with its messages. Returns false, so that it may be repeated,
+ * where there is no such session or, with user_id, it is not that user's.
+ *
+ * Errors: 22004 session_id is NULL; 25006 read-only transaction or standby; 27000 a
+ * trigger or rule kept the session. Since 1.2.
+ */
+PG_FUNCTION_INFO_V1(rag_delete_session);
+Datum
+rag_delete_session(PG_FUNCTION_ARGS)
+{
+	Oid nspoid = rag_namespace(fcinfo);
+	bool has_user = !PG_ARGISNULL(1);
+	Datum values[] = {PG_GETARG_DATUM(0), PG_GETARG_DATUM(1)};
+	bool deleted;
+
+	if (PG_ARGISNULL(0))
+		rag_error_null(nspoid, "messages", "session_id", 0);
+	PreventCommandIfReadOnly("rag_delete_session()");
+
+	SPI_connect();
+	deleted = rag_execute(has_user ? &delete_owned : &delete, nspoid, values, NULL) > 0;
+	if (!deleted &&
+		rag_execute(has_user ? &look_owned : &look, nspoid, values, NULL) > 0)
+		rag_error_discarded(nspoid, "sessions");
+	SPI_finish();
+
+	PG_RETURN_BOOL(deleted);
 }
 
 /*

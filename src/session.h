@@ -1,6 +1,7 @@
 /*
  * session.h
- *		Sessions: creating them, and touching them when a message is written.
+ *		Sessions: looking them up, locking them, and touching them when a message is
+ *		written.
  */
 #ifndef RAG_SESSION_H
 #define RAG_SESSION_H
@@ -28,6 +29,18 @@ extern bool rag_try_touch_session(Oid nspoid, const pg_uuid_t *session_id,
  */
 extern bool rag_lock_session(Oid nspoid, const pg_uuid_t *session_id,
 							 const text *user_id);
+
+/* The same, but raises 23503 where there is no such session. */
+extern void rag_lock_existing_session(Oid nspoid, const pg_uuid_t *session_id,
+									  const text *user_id);
+
+/*
+ * Raises 23503 when the session does not exist or, with a user_id other than NULL,
+ * is not that user's. Sees what the calling query sees, and locks nothing. The
+ * caller is connected to SPI.
+ */
+extern void rag_require_session(Oid nspoid, const pg_uuid_t *session_id,
+								const text *user_id);
 
 /*
  * Locks the session as rag_lock_session() does, or with touch as

@@ -1,0 +1,69 @@
+/*
+ * metadata.c
+ *		Changing the metadata of a session or a message.
+ */
+#include "compat.h"
+
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+
+#include "error.h"
+#include "metadata.h"
+
+void
+rag_check_metadata(const Jsonb *metadata, Oid nspoid, const char *table, int element)
+{
+	if (JB_ROOT_IS_OBJECT(metadata))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("%smetadata must be a JSON object", rag_element(element)),
+			 rag_errtable(nspoid, table, "metadata", NULL)));
+}
+
+static bool
+is_json_null(Jsonb *json)
+{
+	JsonbValue value;
+
+	return JB_ROOT_IS_SCALAR(json) && JsonbExtractScalar(&json->root, &value) &&
+		value.type == jbvNull;
+}
+
+/* Without the keys that change has with null. */
+static Datum
+remove_nulls(Datum merged, Jsonb *change)
+{
+	JsonbIterator *it = JsonbIteratorInit(&change->root);
+	JsonbValue key;
+	JsonbValue value;
+
+	(void) JsonbIteratorNext(&it, &key, true); /* WJB_BEGIN_OBJECT */
+	while (JsonbIteratorNext(&it, &key, true) == WJB_KEY)
+	{
+		(void) JsonbIteratorNext(&it, &value, true);
+		if (value.type == jbvNull)
+			merged = DirectFunctionCall2(jsonb_delete, merged,
+										 PointerGetDatum(cstring_to_text_with_len(key.val.string.val,
+																				  key.val.string.len)));
+	}
+	return merged;
+}
+
+Jsonb *
+rag_merge_metadata(Jsonb *metadata, Jsonb *change, Oid nspoid, const char *table)
+{
+	Datum merged = JsonbPGetDatum(change);
+
+	if (metadata && !is_json_null(metadata))
+	{
+		if (!JB_ROOT_IS_OBJECT(metadata))
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("metadata cannot be merged"),
+					 errdetail("What is stored is not a JSON object."),
+					 rag_errtable(nspoid, table, "metadata", NULL)));
+		merged = DirectFunctionCall2(jsonb_concat, JsonbPGetDatum(metadata), merged);
+	}
+	return DatumGetJsonbP(remove_nulls(merged, change));
+}
