@@ -57,19 +57,20 @@ static const RagStatement look_owned = {
 
 /* Times are named only where they are given: the caller may have no right to them. */
 #define INSERT(columns, values) \
+	"INSERT INTO %1$s.sessions (id, user_id, metadata" columns ")" \
+	" VALUES ($1, $2, $3" values ")"
+#define INSERT_ARGS \
+	5, \
 	{ \
-		"INSERT INTO %1$s.sessions (id, user_id, metadata" columns ")" \
-		" VALUES ($1, $2, $3" values ")", \
-			5, \
-		{ \
-			UUIDOID, TEXTOID, JSONBOID, TIMESTAMPOID, TIMESTAMPOID \
-		} \
+		UUIDOID, TEXTOID, JSONBOID, TIMESTAMPOID, TIMESTAMPOID \
 	}
 
 /* By whether created_at is given, and updated_at. */
 static const RagStatement insert[2][2] = {
-	{INSERT("", ""), INSERT(", updated_at", ", $5")},
-	{INSERT(", created_at", ", $4"), INSERT(", created_at, updated_at", ", $4, $5")}};
+	{{INSERT("", ""), INSERT_ARGS},
+	 {INSERT(", updated_at", ", $5"), INSERT_ARGS}},
+	{{INSERT(", created_at", ", $4"), INSERT_ARGS},
+	 {INSERT(", created_at, updated_at", ", $4, $5"), INSERT_ARGS}}};
 
 static const RagStatement insert_if_missing = {
 	"INSERT INTO %1$s.sessions (id, user_id, metadata) VALUES ($1, $2, $3)"
