@@ -317,11 +317,14 @@ sub make_script
 # Running
 # ---------------------------------------------------------------------------
 
-# start(NODE): all writers, each with a script of its own.
+# start(NODE): all writers, each with a script of its own. An old snapshot keeps the
+# versions of the sessions, so that their pages fill up and not every touch is HOT.
 sub start
 {
 	my ($self, $node) = @_;
 
+	$self->{snapshot} = RagTest::Session->new($node, $self->{db});
+	$self->{snapshot}->query('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) < 0 FROM sessions');
 	for my $writer (@{ $self->{writers} })
 	{
 		my $dir = PostgreSQL::Test::Utils::tempdir();
@@ -404,6 +407,7 @@ sub finish
 	my ($self) = @_;
 	my $count = 0;
 
+	$self->{snapshot} = undef;
 	for my $writer (@{ $self->{writers} })
 	{
 		my @script = @{ $writer->{script} };
