@@ -41,11 +41,11 @@ remove_nulls(Datum merged, Jsonb *change)
 	(void) JsonbIteratorNext(&it, &key, true); /* WJB_BEGIN_OBJECT */
 	while (JsonbIteratorNext(&it, &key, true) == WJB_KEY)
 	{
+		text *name = cstring_to_text_with_len(key.val.string.val, key.val.string.len);
+
 		(void) JsonbIteratorNext(&it, &value, true);
 		if (value.type == jbvNull)
-			merged = DirectFunctionCall2(jsonb_delete, merged,
-										 PointerGetDatum(cstring_to_text_with_len(key.val.string.val,
-																				  key.val.string.len)));
+			merged = DirectFunctionCall2(jsonb_delete, merged, PointerGetDatum(name));
 	}
 	return merged;
 }

@@ -30,11 +30,13 @@
 
 #define NO_SOURCES "NULL::pg_catalog.jsonb"
 
-#define BEFORE(sources) \
-	"SELECT * FROM (" MESSAGE(sources) \
+#define NEWEST(sources) \
+	MESSAGE(sources) \
 	" WHERE ROW(session_id, id) OPERATOR(pg_catalog.<) ROW($1, $2)" \
 	" AND session_id OPERATOR(pg_catalog.>=) $1" \
-	" ORDER BY session_id DESC, messages.id DESC LIMIT $3) AS m ORDER BY id"
+	" ORDER BY session_id DESC, messages.id DESC LIMIT $3"
+
+#define BEFORE(sources) "SELECT * FROM (" NEWEST(sources) ") AS m ORDER BY id"
 
 #define AFTER(sources) \
 	MESSAGE(sources) \
