@@ -22,10 +22,10 @@
 
 /* The columns of the result, in order. Sources that are not named are not read. */
 #define MESSAGE(sources) \
-	"SELECT id::pg_catalog.int8 AS id, role::pg_catalog.text AS role, content," \
-	" created_at, " sources " AS sources, latency_ms, top_k," \
-	" query_type::pg_catalog.text AS query_type, token_count, metadata," \
-	" idempotency_key" \
+	"SELECT id::pg_catalog.int8 AS id, role::pg_catalog.text AS role," \
+	" content::pg_catalog.text AS content, created_at, " sources " AS sources," \
+	" latency_ms, top_k, query_type::pg_catalog.text AS query_type, token_count," \
+	" metadata, idempotency_key::pg_catalog.text AS idempotency_key" \
 	" FROM %1$s.messages"
 
 #define NO_SOURCES "NULL::pg_catalog.jsonb"
