@@ -175,6 +175,26 @@ make_params(const RagStatement *statement, const Datum *values, const char *null
 	return params;
 }
 
+/*
+ * A caller who has custom plans forced gets our generic one nevertheless: a custom
+ * plan would be made with the settings of the moment.
+ */
+static int
+execute_generic_plan(SPIPlanPtr plan, const SPIExecuteOptions *options)
+{
+	int nestlevel;
+	int rc;
+
+	if (plan_cache_mode != PLAN_CACHE_MODE_FORCE_CUSTOM_PLAN)
+		return SPI_execute_plan_extended(plan, options);
+
+	nestlevel = NewGUCNestLevel();
+	set_locally("plan_cache_mode", "auto");
+	rc = SPI_execute_plan_extended(plan, options);
+	AtEOXact_GUC(true, nestlevel);
+	return rc;
+}
+
 /* With dest, the rows go there, and not to SPI_tuptable. */
 static uint64
 execute(const RagStatement *statement, Oid nspoid, const Datum *values,
@@ -189,7 +209,7 @@ execute(const RagStatement *statement, Oid nspoid, const Datum *values,
 	entry->executing++;
 	PG_TRY();
 	{
-		int rc = SPI_execute_plan_extended(entry->plan, &options);
+		int rc = execute_generic_plan(entry->plan, &options);
 
 		if (rc < 0)
 			elog(ERROR, "could not execute \"%s\": %s", statement->sql,
