@@ -125,6 +125,10 @@ insert_index_entries(Target *target, TupleTableSlot *slot)
 	}
 }
 
+/*
+ * The locks are kept until the end of the transaction, as that of the table is: the
+ * next call of it then has them.
+ */
 static void
 close_indexes(Target *target)
 {
@@ -133,7 +137,7 @@ close_indexes(Target *target)
 	for (int i = 0; i < target->nindexes; i++)
 	{
 		rag_index_insert_cleanup(target->indexes[i].rel, target->indexes[i].info);
-		index_close(target->indexes[i].rel, RowExclusiveLock);
+		index_close(target->indexes[i].rel, NoLock);
 	}
 }
 
