@@ -1,14 +1,13 @@
 """The functions of a conversation, called with psycopg 3; prints TAP. See tap.py for the environment."""
 
 import datetime
-import json
 import uuid
 
 import psycopg
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from tap import LABEL, POOL_SIZE, PREPARE, at_once, equal, finish, test
+from tap import POOL_SIZE, PREPARE, at_once, equal, finish, test
 
 CLIENTS = 8  # more than a pooler has connections to the server
 USER = "maya"
