@@ -3,7 +3,7 @@
 # The README says what is so:
 #
 # - Its ```sql blocks run in order, in one session. A block that a ``` block follows
-#   at once prints that in the end; the others have no errors. UUIDs, times, widths,
+#   at once prints that in the end; the others have no errors. UUIDs, cursors, times, widths,
 #   numbers of versions and "(N rows)" do not count, so that a new version changes
 #   nothing here. A block after a line "<!-- not run -->" is not run.
 # - Its Python and JavaScript stand to the letter in files of examples/.
@@ -53,6 +53,7 @@ script() {
 # normalized: without what differs from run to run, and from width to width.
 normalized() {
   sed -E -e 's/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/UUID/g' \
+    -e 's/\b[0-9a-f]{48}\b/CURSOR/g' \
     -e 's/[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([+-][0-9:]+)?/TIME/g' \
     -e 's/-{2,}/-/g; s/ +/ /g; s/ $//; s/(^| )[0-9]+\.[0-9]+( |$)/\1VERSION\2/g' -e '/^$/d; /^\([0-9]+ rows?\)$/d'
 }
