@@ -158,13 +158,17 @@ add_system_prompt(RagConversation *conversation, Oid nspoid)
 																  DatumGetJsonbP(*metadata);
 	JsonbValue buffer;
 
-	if (given && JB_ROOT_IS_OBJECT(given) &&
-		getKeyJsonValueFromContainer(&given->root, SYSTEM_PROMPT, strlen(SYSTEM_PROMPT),
-									 &buffer))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("field \"metadata\" has \"%s\", and there is a system message",
-						SYSTEM_PROMPT)));
+	if (given && !rag_jsonb_is_null(given))
+	{
+		if (!JB_ROOT_IS_OBJECT(given))
+			rag_error_field(0, "metadata", "an object, as there is a system message");
+		if (getKeyJsonValueFromContainer(&given->root, SYSTEM_PROMPT,
+										 strlen(SYSTEM_PROMPT), &buffer))
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("field \"metadata\" has \"%s\" already, and there is a system message",
+							SYSTEM_PROMPT)));
+	}
 	*metadata = JsonbPGetDatum(rag_merge_metadata(given,
 												  system_prompt_object(conversation->chat.system_prompt),
 												  nspoid, "sessions"));

@@ -26,8 +26,8 @@ rag_check_metadata(const Jsonb *metadata, Oid nspoid, const char *table, int ele
 			 rag_errtable(nspoid, table, "metadata", NULL)));
 }
 
-static bool
-is_json_null(Jsonb *json)
+bool
+rag_jsonb_is_null(Jsonb *json)
 {
 	JsonbValue value;
 
@@ -60,7 +60,7 @@ rag_merge_metadata(Jsonb *metadata, Jsonb *change, Oid nspoid, const char *table
 {
 	Datum merged = JsonbPGetDatum(change);
 
-	if (metadata && !is_json_null(metadata))
+	if (metadata && !rag_jsonb_is_null(metadata))
 	{
 		if (!JB_ROOT_IS_OBJECT(metadata))
 			ereport(ERROR,
