@@ -241,7 +241,8 @@ rag_tool_result(const RagExtra *extra, const text *content)
 }
 
 static void
-require_unused(const RagMessage *message, const RagExtra *extra, const char *name, int len)
+require_unused(const RagMessage *message, const RagExtra *extra, const char *name,
+			   int len)
 {
 	JsonbValue buffer;
 
@@ -261,9 +262,9 @@ check_names(const RagMessage *message, const RagExtra *extra)
 
 	foreach (lc, extra->fields)
 	{
-		const JsonbPair *pair = lfirst(lc);
+		const JsonbValue *key = &((JsonbPair *) lfirst(lc))->key;
 
-		require_unused(message, extra, pair->key.val.string.val, pair->key.val.string.len);
+		require_unused(message, extra, key->val.string.val, key->val.string.len);
 	}
 	if (extra->results != NIL)
 		require_unused(message, extra, TOOL_RESULTS, strlen(TOOL_RESULTS));

@@ -154,10 +154,12 @@ static void
 add_system_prompt(RagConversation *conversation, Oid nspoid)
 {
 	Datum *metadata = &conversation->values[SESSION_METADATA];
-	Jsonb *given = conversation->nulls[SESSION_METADATA] == 'n' ? NULL :
-																  DatumGetJsonbP(*metadata);
+	Jsonb *prompt = system_prompt_object(conversation->chat.system_prompt);
+	Jsonb *given = NULL;
 	JsonbValue buffer;
 
+	if (conversation->nulls[SESSION_METADATA] != 'n')
+		given = DatumGetJsonbP(*metadata);
 	if (given && !rag_jsonb_is_null(given))
 	{
 		if (!JB_ROOT_IS_OBJECT(given))
@@ -169,9 +171,7 @@ add_system_prompt(RagConversation *conversation, Oid nspoid)
 					 errmsg("field \"metadata\" has \"%s\" already, and there is a system message",
 							SYSTEM_PROMPT)));
 	}
-	*metadata = JsonbPGetDatum(rag_merge_metadata(given,
-												  system_prompt_object(conversation->chat.system_prompt),
-												  nspoid, "sessions"));
+	*metadata = JsonbPGetDatum(rag_merge_metadata(given, prompt, nspoid, "sessions"));
 	conversation->nulls[SESSION_METADATA] = ' ';
 }
 
@@ -179,6 +179,7 @@ void
 rag_conversation_from_json(RagConversation *conversation, Jsonb *json, bool keep_id,
 						   Oid nspoid)
 {
+	const Datum *values = conversation->values;
 	JsonbContainer *messages;
 	int64 upto_id = PG_INT64_MIN;
 
@@ -187,9 +188,9 @@ rag_conversation_from_json(RagConversation *conversation, Jsonb *json, bool keep
 	choose_session_id(conversation, keep_id);
 	conversation->has_summary =
 		conversation->nulls[SESSION_METADATA] != 'n' &&
-		rag_summary_upto(DatumGetJsonbP(conversation->values[SESSION_METADATA]), &upto_id);
-	rag_chat_from_json(&conversation->chat, messages,
-					   DatumGetUUIDP(conversation->values[SESSION_ID]), upto_id, nspoid);
+		rag_summary_upto(DatumGetJsonbP(values[SESSION_METADATA]), &upto_id);
+	rag_chat_from_json(&conversation->chat, messages, DatumGetUUIDP(values[SESSION_ID]),
+					   upto_id, nspoid);
 	if (conversation->chat.system_prompt)
 		add_system_prompt(conversation, nspoid);
 }

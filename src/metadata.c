@@ -35,6 +35,13 @@ rag_jsonb_is_null(Jsonb *json)
 		value.type == jbvNull;
 }
 
+static Datum
+remove_key(Datum object, const char *key, int len)
+{
+	return DirectFunctionCall2(jsonb_delete, object,
+							   PointerGetDatum(cstring_to_text_with_len(key, len)));
+}
+
 /* Without the keys that change has with null. */
 static Datum
 remove_nulls(Datum merged, Jsonb *change)
@@ -48,9 +55,7 @@ remove_nulls(Datum merged, Jsonb *change)
 	{
 		(void) JsonbIteratorNext(&it, &value, true);
 		if (value.type == jbvNull)
-			merged = DirectFunctionCall2(jsonb_delete, merged,
-										 PointerGetDatum(cstring_to_text_with_len(key.val.string.val,
-																				  key.val.string.len)));
+			merged = remove_key(merged, key.val.string.val, key.val.string.len);
 	}
 	return merged;
 }
@@ -94,17 +99,16 @@ rag_set_summary_upto(Jsonb *metadata, int64 upto_id)
 				.val.string = {.len = strlen(SUMMARY_UPTO), .val = SUMMARY_UPTO}},
 		.value = {.type = jbvNumeric, .val.numeric = int64_to_numeric(upto_id)}};
 	JsonbValue object = {.type = jbvObject, .val.object = {.nPairs = 1, .pairs = &pair}};
+	Datum change = JsonbPGetDatum(JsonbValueToJsonb(&object));
 
 	return DatumGetJsonbP(DirectFunctionCall2(jsonb_concat, JsonbPGetDatum(metadata),
-											  JsonbPGetDatum(JsonbValueToJsonb(&object))));
+											  change));
 }
 
 Jsonb *
 rag_remove_summary(Jsonb *metadata)
 {
-	Datum without = DirectFunctionCall2(jsonb_delete, JsonbPGetDatum(metadata),
-										PointerGetDatum(cstring_to_text(SUMMARY)));
+	Datum without = remove_key(JsonbPGetDatum(metadata), SUMMARY, strlen(SUMMARY));
 
-	return DatumGetJsonbP(DirectFunctionCall2(jsonb_delete, without,
-											  PointerGetDatum(cstring_to_text(SUMMARY_UPTO))));
+	return DatumGetJsonbP(remove_key(without, SUMMARY_UPTO, strlen(SUMMARY_UPTO)));
 }
