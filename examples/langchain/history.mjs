@@ -6,12 +6,15 @@
 //   ToolMessage       in metadata.tool_results of the assistant's message that called the tool
 //   SystemMessage     the session's metadata.system_prompt; a new one replaces it
 //
-// A message's own id is its idempotency key: adding it again writes nothing.
+// The keys in metadata are those of rag_import_session(), so sessions that it made of LangChain's stored
+// messages are read as well. A message's own id is its idempotency key: adding it again writes nothing.
 import { BaseListChatMessageHistory } from '@langchain/core/chat_history';
 import { AIMessage, HumanMessage, SystemMessage, ToolMessage } from '@langchain/core/messages';
 
 const ROLES = { human: 'user', ai: 'assistant' };
-const KEPT = ['name', 'tool_calls', 'invalid_tool_calls', 'usage_metadata', 'response_metadata', 'additional_kwargs'];
+const KEPT = [
+  'id', 'name', 'tool_calls', 'invalid_tool_calls', 'usage_metadata', 'response_metadata', 'additional_kwargs',
+];
 const NO_SESSION = '23503'; // or it is another user's
 
 // pick OBJECT, KEYS: those that hold something.
@@ -20,13 +23,17 @@ function pick(object, keys) {
   return Object.fromEntries(entries.filter(([, value]) => value && Object.keys(value).length > 0));
 }
 
+// isText PART: whether a part of a message's content is a text and nothing else.
+const isText = ({ type, ...rest }) => type === 'text' && Object.keys(rest).join() === 'text';
+
 // An element of what rag_add_messages() takes. The passages that an answer is based on may be in
 // additional_kwargs.sources: they are no part of a prompt and go into a column of their own.
 function toRow(message) {
   const { sources, ...kwargs } = message.additional_kwargs ?? {};
   const row = { role: ROLES[message.getType()], content: message.text };
   const metadata = pick({ ...message, additional_kwargs: kwargs }, KEPT);
-  if (typeof message.content !== 'string') metadata.parts = message.content; // images and the like
+  const others = typeof message.content === 'string' ? [] : message.content.filter((part) => !isText(part));
+  if (others.length > 0) metadata.content_parts = others; // images and the like
   if (Object.keys(metadata).length > 0) row.metadata = metadata;
   if (sources) row.sources = sources;
   if (message.usage_metadata) row.token_count = message.usage_metadata.output_tokens;
@@ -34,13 +41,16 @@ function toRow(message) {
   return row;
 }
 
-function* toMessages({ role, content, metadata, idempotency_key: id }) {
-  const fields = { ...pick(metadata ?? {}, KEPT), content: metadata?.parts ?? content, ...(id && { id }) };
+function* toMessages({ role, content: text, metadata }) {
+  const { content_parts: others, tool_results: results = [] } = metadata ?? {};
+  const content = others ? [...(text ? [{ type: 'text', text }] : []), ...others] : text;
+  const fields = { ...pick(metadata ?? {}, KEPT), content };
   yield role === 'user' ? new HumanMessage(fields) : new AIMessage(fields);
-  for (const result of metadata?.tool_results ?? []) yield new ToolMessage(result);
+  for (const result of results) yield new ToolMessage(result);
 }
 
-const toResult = (message) => pick(message, ['tool_call_id', 'content', 'name', 'status', 'id']);
+const toResult = (message) => (
+  { ...pick(message, ['tool_call_id', 'name', 'status', 'artifact', 'id']), content: message.content });
 
 export class RagEventsChatMessageHistory extends BaseListChatMessageHistory {
   lc_namespace = ['rag_events'];
@@ -59,7 +69,7 @@ export class RagEventsChatMessageHistory extends BaseListChatMessageHistory {
   async getMessages() {
     const newest = this.maxTokens === null
       ? 'SELECT * FROM rag_get_messages($1, max_messages => $2, user_id => $3, include_sources => false)'
-      : `SELECT m.role, m.content, m.metadata, m.idempotency_key
+      : `SELECT m.role, m.content, m.metadata
            FROM rag_get_context($1, max_messages => $2, user_id => $3, max_tokens => $4) JOIN messages m USING (id)
           ORDER BY id`;
     const values = [this.sessionId, this.maxMessages, this.userId, ...(this.maxTokens === null ? [] : [this.maxTokens])];
@@ -83,14 +93,16 @@ export class RagEventsChatMessageHistory extends BaseListChatMessageHistory {
   async addMessages(messages) {
     const rows = [];
     const earlier = []; // results of tools that a message stored before has called
+    let prompt;
     for (const message of messages) {
       const type = message.getType();
       if (type in ROLES) rows.push(toRow(message));
-      else if (type === 'system') await this.#setSystemPrompt(message.text);
+      else if (type === 'system') prompt = message.text;
       else if (type !== 'tool') throw new TypeError(`rag_events has no place for a message of type "${type}"`);
       else if (rows.length === 0) earlier.push(toResult(message));
       else addResults(rows.at(-1), [toResult(message)]);
     }
+    if (prompt !== undefined) await this.#setSystemPrompt(prompt);
     if (earlier.length > 0) await this.#addToLast(earlier);
     if (rows.length > 0) {
       await this.pool.query(

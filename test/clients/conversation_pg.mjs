@@ -240,6 +240,31 @@ async function sessionItself() {
   assert.equal(await value(pool, 'SELECT count(*)::integer AS value FROM messages WHERE session_id = $1', sessionId), 0);
 }
 
+// A copy up to a message, and a document that is an object and becomes a session again.
+async function wholeSession() {
+  const sessionId = await newSession(USER, { title: 'Trams' });
+  const ids = await addMany(sessionId, ['Q1', 'A1 🙂', 'Q2']);
+  const copy = 'SELECT rag_copy_session($1, upto_id => $2, user_id => $3) AS value';
+  assert.deepEqual(contents(await all(await value(pool, copy, sessionId, ids[1], USER))), ['Q1', 'A1 🙂']);
+  const exported = 'SELECT rag_export_session($1, user_id => $2) AS value';
+  const imported = 'SELECT rag_import_session($1, user_id => $2, keep_id => $3) AS value';
+  const document = await value(pool, exported, sessionId, USER);
+  assert.deepEqual([document.metadata, contents(document.messages)], [{ title: 'Trams' }, ['Q1', 'A1 🙂', 'Q2']]);
+  const again = await value(pool, exported, await value(pool, imported, document, 'bob', false), 'bob');
+  const withoutIds = ({ session_id, user_id, messages, ...rest }) => (
+    { ...rest, messages: messages.map(({ id, ...message }) => message) });
+  assert.deepEqual(withoutIds(again), withoutIds(document));
+  const openai = [{ role: 'system', content: 'Be brief.' }, { role: 'user', content: 'Hi' }];
+  for (const form of [{ messages: openai }, JSON.stringify(openai)]) {
+    assert.deepEqual(contents(await all(await value(pool, imported, form, USER, false))), ['Hi']);
+  }
+  const noSession = ['23503', 'messages_session_id_fkey', /^Create the session first/];
+  await fails(...noSession, exported, sessionId, 'eve');
+  await fails(...noSession, copy, sessionId, null, 'eve');
+  await fails('22023', undefined, null, imported, { messages: [{ role: 'user', contents: 'x' }] }, USER, false);
+  await fails('23505', 'sessions_pkey', null, imported, document, USER, true);
+}
+
 // ---------------------------------------------------------------------------
 
 // The error has this SQLSTATE and constraint, and its hint matches; returns its message.
@@ -385,6 +410,7 @@ await test('paging the list of sessions gives each once, the latest first', side
 await test('a streamed answer grows and is finished', stream);
 await test('an answer is regenerated', regenerate);
 await test('a session is updated and deleted', sessionItself);
+await test('a session is copied, exported and imported', wholeSession);
 await test('errors have their SQLSTATE, constraint and hint', errors);
 await test('transactions and savepoints', transaction);
 await test('a request that all clients send at once is one message', sameRequest);

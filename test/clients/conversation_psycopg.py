@@ -1,6 +1,7 @@
 """The functions of a conversation, called with psycopg 3; prints TAP. See tap.py for the environment."""
 
 import datetime
+import logging
 import uuid
 
 import psycopg
@@ -239,6 +240,36 @@ def session_itself(conn):
     equal(value(conn, "SELECT count(*) FROM messages WHERE session_id = %s", session_id), 0)
 
 
+def whole_session(conn):
+    """A copy up to a message, and a document that is a dict and becomes a session again."""
+    session_id = new_session(conn, title="Trams")
+    ids = add_many(conn, session_id, ["Q1", "A1 🙂", "Q2"])
+    copy = value(conn, "SELECT rag_copy_session(%s, upto_id => %s, user_id => %s)", session_id, ids[1], USER)
+    assert isinstance(copy, uuid.UUID) and copy != session_id, copy
+    equal(contents(rows(conn, LAST, copy, None, None, USER)), ["Q1", "A1 🙂"])
+    export = "SELECT rag_export_session(%s, user_id => %s)"
+    document = value(conn, export, session_id, USER)
+    equal((document["metadata"], contents(document["messages"])), ({"title": "Trams"}, ["Q1", "A1 🙂", "Q2"]))
+    imported = value(conn, "SELECT rag_import_session(%s, user_id => %s)", Jsonb(document), "bob")
+    again = value(conn, export, imported, "bob")
+    renewed = ("session_id", "user_id")
+    equal(without_ids(again, renewed), without_ids(document, renewed))
+    openai = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"}]
+    chat = value(conn, "SELECT rag_import_session(%s, user_id => %s)", Jsonb(openai), USER)
+    equal(contents(rows(conn, LAST, chat, None, None, USER)), ["Hi"])
+    no_session = ("23503", "messages_session_id_fkey", "Create the session first")
+    fails(conn, *no_session, export, session_id, "eve")
+    fails(conn, *no_session, "SELECT rag_copy_session(%s, user_id => %s)", session_id, "eve")
+    fails(conn, "22023", None, None, "SELECT rag_import_session(%s)", Jsonb([{"role": "user", "contents": "x"}]))
+    keep = "SELECT rag_import_session(%s, keep_id => true)"
+    fails(conn, "23505", "sessions_pkey", None, keep, Jsonb(document))
+
+
+def without_ids(document, renewed):
+    messages = [{k: v for k, v in m.items() if k != "id"} for m in document["messages"]]
+    return {**{k: v for k, v in document.items() if k not in renewed}, "messages": messages}
+
+
 # ---------------------------------------------------------------------------
 
 
@@ -299,6 +330,7 @@ def pipeline(conn):
         ids = [row["rag_add_message"] for cursor in added for row in cursor.fetchall()]
         messages = read.fetchall()
     equal([(m["id"], m["content"]) for m in messages], [(n, f"m{i}") for i, n in enumerate(ids)])
+    logging.getLogger("psycopg").setLevel(logging.ERROR)  # it warns of the error that follows
     try:
         with conn.pipeline():
             conn.execute(ADD, (session_id, "user", "before the error", USER))
@@ -408,6 +440,7 @@ with connect() as conn:
     test("a streamed answer grows and is finished", stream, conn)
     test("an answer is regenerated", regenerate, conn)
     test("a session is updated and deleted", session_itself, conn)
+    test("a session is copied, exported and imported", whole_session, conn)
     test("errors have their class, SQLSTATE, constraint and hint", errors, conn)
     test("pipeline mode: results in order, an error undoes all", pipeline, conn)
     test("transactions and savepoints", transaction, conn)

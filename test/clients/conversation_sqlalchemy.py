@@ -88,6 +88,18 @@ def delete_session(session_id, user_id=USER):
     return func.rag_delete_session(uid(session_id), user_id)
 
 
+def copy_session(session_id, upto_id=None, user_id=USER):
+    return func.rag_copy_session(uid(session_id), upto_id, user_id, type_=UUID(as_uuid=True))
+
+
+def export_session(session_id, user_id=USER):
+    return func.rag_export_session(uid(session_id), user_id, type_=JSONB)
+
+
+def import_session(conversation, user_id=USER, keep_id=False):
+    return func.rag_import_session(jsonb(conversation), user_id, keep_id, type_=UUID(as_uuid=True))
+
+
 # ---------------------------------------------------------------------------
 
 options = {"prepare_threshold": 0 if PREPARE else None} if DRIVER == "psycopg" else {}
@@ -216,6 +228,24 @@ def session_itself(conn):
     equal([value(conn, delete_session(session_id, user)) for user in ("eve", USER, USER)], [False, True, False])
 
 
+def whole_session(conn):
+    session_id = value(conn, create_session(USER, {"title": "Trams"}))
+    ids = value(conn, add_many(session_id, many(3)))
+    equal(contents(rows(conn, get_messages(value(conn, copy_session(session_id, ids[1]))))), ["m0", "m1"])
+    document = value(conn, export_session(session_id))
+    imported = value(conn, import_session(document, "bob"))
+    again = value(conn, export_session(imported, "bob"))
+    equal(again["metadata"], document["metadata"])
+    texts = [[(m["role"], m["content"], m["created_at"]) for m in d["messages"]] for d in (document, again)]
+    equal(*texts)
+    openai = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"}]
+    equal(contents(rows(conn, get_messages(value(conn, import_session(openai))))), ["Hi"])
+    no_session = ("IntegrityError", "23503", "messages_session_id_fkey", "Create the session first")
+    fails(conn, *no_session, export_session(session_id, "eve"))
+    fails(conn, *no_session, copy_session(session_id, None, "eve"))
+    fails(conn, "IntegrityError", "23505", "sessions_pkey", None, import_session(document, USER, True))
+
+
 def fails(conn, kind, sqlstate, constraint, hint, call):
     try:
         conn.execute(select(call))
@@ -316,6 +346,7 @@ with autocommit.connect() as conn:
     test("a streamed answer grows and is finished", stream, conn)
     test("an answer is regenerated", regenerate, conn)
     test("a session is updated and deleted", session_itself, conn)
+    test("a session is copied, exported and imported", whole_session, conn)
     test("errors have their class, SQLSTATE, constraint and hint", errors, conn)
 test("transactions and savepoints", transaction)
 test(f"{CLIENTS} clients at once each read their own conversation", many_clients)

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import {
-  AIMessage, ChatMessage, HumanMessage, SystemMessage, ToolMessage,
+  AIMessage, ChatMessage, HumanMessage, SystemMessage, ToolMessage, mapChatMessagesToStoredMessages,
 } from '@langchain/core/messages';
 import { ChatPromptTemplate, MessagesPlaceholder } from '@langchain/core/prompts';
 import { RunnableWithMessageHistory } from '@langchain/core/runnables';
@@ -39,10 +39,11 @@ const same = (actual, expected) => assert.deepEqual(
   expected.map((message) => message.toDict()),
 );
 
-await test('what is added is read back, in the order in which it was added', async () => {
-  const history = newHistory();
+// A conversation with everything that a message may have.
+function conversation() {
   const parts = [{ type: 'text', text: 'What is this?' }, { type: 'image_url', image_url: { url: 'data:,x' } }];
-  const messages = [
+  return [
+    new SystemMessage('Be brief.'),
     new HumanMessage('Ünï 🙂'),
     new AIMessage({
       id: 'run-1',
@@ -53,18 +54,46 @@ await test('what is added is read back, in the order in which it was added', asy
       response_metadata: { model: 'm-1' },
     }),
     new ToolMessage({ tool_call_id: 'call-1', name: 'search', content: '[]' }),
-    new ToolMessage({ tool_call_id: 'call-2', name: 'search', content: 'failed', status: 'error' }),
+    new ToolMessage({ tool_call_id: 'call-2', name: 'search', content: '', status: 'error' }),
     new AIMessage('Nothing.'),
     new HumanMessage({ content: parts, name: 'Maya' }),
+    new HumanMessage({ content: parts.slice(1) }),
   ];
+}
+
+await test('what is added is read back, in the order in which it was added', async () => {
+  const history = newHistory();
+  const messages = conversation();
   await history.addMessages(messages);
   same(await reopened(history).getMessages(), messages);
   const rows = await columns(history);
-  assert.deepEqual(rows.map((row) => row.role), ['user', 'assistant', 'assistant', 'user']);
+  assert.deepEqual(rows.map((row) => row.role), ['user', 'assistant', 'assistant', 'user', 'user']);
   assert.equal(rows[1].token_count, 4);
   assert.equal(rows[1].metadata.tool_calls.length, 2);
   assert.equal(rows[1].metadata.tool_results.length, 2);
   assert.equal(rows[3].content, 'What is this?');
+});
+
+await test('what LangChain stored elsewhere is imported, and read as it was', async () => {
+  const messages = conversation();
+  const { rows: [{ id }] } = await pool.query(
+    'SELECT rag_import_session($1, user_id => $2) AS id',
+    [{ messages: mapChatMessagesToStoredMessages(messages) }, 'maya'],
+  );
+  same(await newHistory({ sessionId: id }).getMessages(), messages);
+});
+
+await test('an exported and imported session, and a copy, are read as the session was', async () => {
+  const history = newHistory();
+  const messages = conversation();
+  await history.addMessages(messages);
+  const { rows: [{ imported, copied }] } = await pool.query(
+    `SELECT rag_import_session(rag_export_session($1, user_id => $2)) AS imported,
+            rag_copy_session($1, user_id => $2) AS copied`,
+    [history.sessionId, history.userId],
+  );
+  same(await newHistory({ sessionId: imported }).getMessages(), messages);
+  same(await newHistory({ sessionId: copied }).getMessages(), messages);
 });
 
 await test('one after the other is the same as all at once', async () => {
@@ -151,7 +180,7 @@ await test('clear() deletes the messages and keeps the session', async () => {
 
 await test('what has no place is refused, and nothing of it is stored', async () => {
   const history = newHistory();
-  const call = [new HumanMessage('Q'), new ChatMessage('x', 'critic')];
+  const call = [new SystemMessage('Be brief.'), new HumanMessage('Q'), new ChatMessage('x', 'critic')];
   await assert.rejects(history.addMessages(call), TypeError);
   const orphan = new ToolMessage({ tool_call_id: 'call-1', content: '42' });
   await assert.rejects(history.addMessages([new HumanMessage('Q'), orphan]), TypeError);
