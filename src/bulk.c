@@ -17,6 +17,7 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
+#include "bulk.h"
 #include "bulk_direct.h"
 #include "error.h"
 #include "message.h"
@@ -111,12 +112,9 @@ count_alike(RagMessage **messages, int n)
 	return count;
 }
 
-/*
- * Draws ids for the messages and inserts them. The session is locked. Those without
- * a time go by themselves: they get the default of created_at, whatever it is.
- */
-static void
-insert_messages(RagMessage **messages, int n, int optional, Oid nspoid)
+/* Those without a time go by themselves: they get the default of created_at. */
+void
+rag_insert_messages(RagMessage **messages, int n, int optional, Oid nspoid)
 {
 	int count;
 
@@ -232,7 +230,7 @@ add_messages(const Call *call)
 		return;
 	if (has_keys)
 		rag_touch_session(call->nspoid, call->session_id, call->user_id);
-	insert_messages(messages, n, call->optional, call->nspoid);
+	rag_insert_messages(messages, n, call->optional, call->nspoid);
 }
 
 static Datum

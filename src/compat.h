@@ -171,4 +171,19 @@ rag_decode_date_time(char **field, int *ftype, int nf, int *dtype, struct pg_tm 
 #define rag_has_generated_columns(constr) ((constr)->has_generated_stored)
 #endif
 
+/* 19 put all that building a jsonb needs into one state. */
+#include "utils/jsonb.h"
+#if PG_VERSION_NUM >= 190000
+typedef JsonbInState RagJsonbState;
+#define rag_push_jsonb(state, token, value) pushJsonbValue((state), (token), (value))
+#else
+typedef struct RagJsonbState
+{
+	JsonbParseState *parse;
+	JsonbValue *result;
+} RagJsonbState;
+#define rag_push_jsonb(state, token, value) \
+	((state)->result = pushJsonbValue(&(state)->parse, (token), (value)))
+#endif
+
 #endif /* RAG_COMPAT_H */

@@ -26,17 +26,36 @@ static const RagColumn fields[] = {
 /* How much of an unknown field's name is repeated in the error, in bytes. */
 #define FIELD_SHOWN 63
 
-pg_noreturn static void
-error_field(const RagMessage *message, RagColumn col, const char *expected)
+void
+rag_error_field(int element, const char *field, const char *expected)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("%sfield \"%s\" must be %s", rag_element(message->element),
-					rag_columns[col].name, expected)));
+			 errmsg("%sfield \"%s\" must be %s", rag_element(element), field,
+					expected)));
 }
 
-pg_noreturn static void
-error_unknown_field(const RagMessage *message, const char *name, int len)
+void
+rag_error_unknown_field(int element, const JsonbValue *name, const char *detail)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("%sunknown field \"%.*s\"", rag_element(element),
+					pg_mbcliplen(name->val.string.val, name->val.string.len,
+								 FIELD_SHOWN),
+					name->val.string.val),
+			 errdetail_internal("%s", detail)));
+}
+
+bool
+rag_json_equals(const JsonbValue *string, const char *expected)
+{
+	return string->val.string.len == (int) strlen(expected) &&
+		memcmp(string->val.string.val, expected, string->val.string.len) == 0;
+}
+
+static const char *
+known_fields(void)
 {
 	StringInfoData known;
 
@@ -44,27 +63,18 @@ error_unknown_field(const RagMessage *message, const char *name, int len)
 	for (int i = 0; i < (int) lengthof(fields); i++)
 		appendStringInfo(&known, "%s%s", i > 0 ? ", " : "",
 						 rag_columns[fields[i]].name);
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("%sunknown field \"%.*s\"", rag_element(message->element),
-					pg_mbcliplen(name, len, FIELD_SHOWN), name),
-			 errdetail("A message has these fields: %s.", known.data)));
+	return psprintf("A message has these fields: %s.", known.data);
 }
 
 static RagColumn
 column_of_field(const RagMessage *message, const JsonbValue *name)
 {
-	const char *str = name->val.string.val;
-	int len = name->val.string.len;
-
 	for (int i = 0; i < (int) lengthof(fields); i++)
 	{
-		const char *known = rag_columns[fields[i]].name;
-
-		if ((int) strlen(known) == len && memcmp(known, str, len) == 0)
+		if (rag_json_equals(name, rag_columns[fields[i]].name))
 			return fields[i];
 	}
-	error_unknown_field(message, str, len);
+	rag_error_unknown_field(message->element, name, known_fields());
 }
 
 /* A number beyond the range of a double is infinite. */
@@ -75,24 +85,45 @@ number_value(const JsonbValue *value)
 											  NumericGetDatum(value->val.numeric)));
 }
 
-static Datum
-integer_value(const RagMessage *message, RagColumn col, const JsonbValue *value)
+static bool
+is_whole(const JsonbValue *value)
+{
+	return DatumGetInt32(DirectFunctionCall1(numeric_min_scale,
+											 NumericGetDatum(value->val.numeric))) == 0;
+}
+
+int32
+rag_int32_from_json(int element, const char *field, const JsonbValue *value)
 {
 	double number;
 
 	if (value->type != jbvNumeric)
-		error_field(message, col, "a whole number");
+		rag_error_field(element, field, "a whole number");
 	number = number_value(value);
-	if (!(number >= PG_INT32_MIN && number <= PG_INT32_MAX) ||
-		DatumGetInt32(DirectFunctionCall1(numeric_min_scale,
-										  NumericGetDatum(value->val.numeric))) > 0)
-		error_field(message, col, "a whole number of 32 bits");
-	return Int32GetDatum((int32) number);
+	if (!(number >= PG_INT32_MIN && number <= PG_INT32_MAX) || !is_whole(value))
+		rag_error_field(element, field, "a whole number of 32 bits");
+	return (int32) number;
+}
+
+bool
+rag_json_is_int64(const JsonbValue *value, int64 *result)
+{
+	double number;
+
+	if (value->type != jbvNumeric || !is_whole(value))
+		return false;
+	/* 2^63 is the first double out of range, and all nearer ones are whole. */
+	number = number_value(value);
+	if (!(number >= (double) PG_INT64_MIN && number < -(double) PG_INT64_MIN))
+		return false;
+	*result = DatumGetInt64(DirectFunctionCall1(numeric_int8,
+												NumericGetDatum(value->val.numeric)));
+	return true;
 }
 
 /* Timestamps are stored as the local time of the client's TimeZone. */
 static Datum
-local_time(const RagMessage *message, TimestampTz time)
+local_time(int element, const char *field, TimestampTz time)
 {
 	struct pg_tm tm;
 	fsec_t fsec;
@@ -102,20 +133,20 @@ local_time(const RagMessage *message, TimestampTz time)
 	if (!IS_VALID_TIMESTAMP(time) ||
 		timestamp2tm(time, &tz, &tm, &fsec, NULL, NULL) != 0 ||
 		tm2timestamp(&tm, fsec, NULL, &local) != 0)
-		error_field(message, COL_CREATED_AT, "a timestamp within PostgreSQL's range");
+		rag_error_field(element, field, "a timestamp within PostgreSQL's range");
 	return TimestampGetDatum(local);
 }
 
 static Datum
-time_from_epoch(const RagMessage *message, const JsonbValue *value)
+time_from_epoch(int element, const char *field, const JsonbValue *value)
 {
 	double usecs = (number_value(value) -
 					(double) SECS_PER_DAY * (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE)) *
 		USECS_PER_SEC;
 
 	if (!(usecs >= (double) MIN_TIMESTAMP && usecs < (double) END_TIMESTAMP))
-		error_field(message, COL_CREATED_AT, "a timestamp within PostgreSQL's range");
-	return local_time(message, (TimestampTz) rint(usecs));
+		rag_error_field(element, field, "a timestamp within PostgreSQL's range");
+	return local_time(element, field, (TimestampTz) rint(usecs));
 }
 
 /*
@@ -142,7 +173,7 @@ decode_time(const char *str, struct pg_tm *tm, fsec_t *fsec, int *tz)
  * the clock skipped here, in spring, is moved.
  */
 static Datum
-time_from_text(const RagMessage *message, const JsonbValue *value)
+time_from_text(int element, const char *field, const JsonbValue *value)
 {
 	char *str = pnstrdup(value->val.string.val, value->val.string.len);
 	struct pg_tm tm;
@@ -158,41 +189,60 @@ time_from_text(const RagMessage *message, const JsonbValue *value)
 	else if (decode_time(str, &tm, &fsec, &tz))
 	{
 		if (tm2timestamp(&tm, fsec, &tz, &time) == 0)
-			return local_time(message, time);
+			return local_time(element, field, time);
 	}
-	error_field(message, COL_CREATED_AT, "a timestamp, as text or as seconds since 1970");
+	rag_error_field(element, field, "a timestamp, as text or as seconds since 1970");
 }
 
-static Datum
-value_of_field(const RagMessage *message, RagColumn col, JsonbValue *value)
+Datum
+rag_time_from_json(int element, const char *field, const JsonbValue *value)
 {
+	if (value->type == jbvNumeric)
+		return time_from_epoch(element, field, value);
+	if (value->type == jbvString)
+		return time_from_text(element, field, value);
+	rag_error_field(element, field, "a timestamp, as text or as seconds since 1970");
+}
+
+Datum
+rag_text_from_json(int element, const char *field, const JsonbValue *value)
+{
+	if (value->type != jbvString)
+		rag_error_field(element, field, "a string");
+	return PointerGetDatum(cstring_to_text_with_len(value->val.string.val,
+													value->val.string.len));
+}
+
+bool
+rag_json_is_object(const JsonbValue *value)
+{
+	return value->type == jbvBinary && JsonContainerIsObject(value->val.binary.data);
+}
+
+Datum
+rag_value_from_json(int element, RagColumn col, JsonbValue *value)
+{
+	const char *field = rag_columns[col].name;
+
 	switch (col)
 	{
 		case COL_SOURCES:
 			return JsonbPGetDatum(JsonbValueToJsonb(value));
 		case COL_METADATA:
-			if (value->type != jbvBinary ||
-				!JsonContainerIsObject(value->val.binary.data))
-				error_field(message, col, "an object");
+			if (!rag_json_is_object(value))
+				rag_error_field(element, field, "an object");
 			return JsonbPGetDatum(JsonbValueToJsonb(value));
 		case COL_LATENCY_MS:
 			if (value->type != jbvNumeric)
-				error_field(message, col, "a number");
+				rag_error_field(element, field, "a number");
 			return Float8GetDatum(number_value(value));
 		case COL_TOP_K:
 		case COL_TOKEN_COUNT:
-			return integer_value(message, col, value);
+			return Int32GetDatum(rag_int32_from_json(element, field, value));
 		case COL_CREATED_AT:
-			if (value->type == jbvNumeric)
-				return time_from_epoch(message, value);
-			if (value->type == jbvString)
-				return time_from_text(message, value);
-			error_field(message, col, "a timestamp, as text or as seconds since 1970");
+			return rag_time_from_json(element, field, value);
 		default:
-			if (value->type != jbvString)
-				error_field(message, col, "a string");
-			return PointerGetDatum(cstring_to_text_with_len(value->val.string.val,
-															value->val.string.len));
+			return rag_text_from_json(element, field, value);
 	}
 }
 
@@ -205,7 +255,7 @@ message_from_json(RagMessage *message, const JsonbValue *object)
 
 	for (int col = 0; col < RAG_NCOLUMNS; col++)
 		message->isnull[col] = true;
-	if (object->type != jbvBinary || !JsonContainerIsObject(object->val.binary.data))
+	if (!rag_json_is_object(object))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("%snot a JSON object", rag_element(message->element))));
@@ -219,7 +269,7 @@ message_from_json(RagMessage *message, const JsonbValue *object)
 		(void) JsonbIteratorNext(&it, &value, true);
 		if (value.type == jbvNull)
 			continue;
-		message->values[col] = value_of_field(message, col, &value);
+		message->values[col] = rag_value_from_json(message->element, col, &value);
 		message->isnull[col] = false;
 	}
 	Assert(token == WJB_END_OBJECT);

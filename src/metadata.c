@@ -6,9 +6,14 @@
 
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
+#include "utils/numeric.h"
 
 #include "error.h"
+#include "message_json.h"
 #include "metadata.h"
+
+#define SUMMARY "summary"
+#define SUMMARY_UPTO "summary_upto_id"
 
 void
 rag_check_metadata(const Jsonb *metadata, Oid nspoid, const char *table, int element)
@@ -66,4 +71,40 @@ rag_merge_metadata(Jsonb *metadata, Jsonb *change, Oid nspoid, const char *table
 		merged = DirectFunctionCall2(jsonb_concat, JsonbPGetDatum(metadata), merged);
 	}
 	return DatumGetJsonbP(remove_nulls(merged, change));
+}
+
+bool
+rag_summary_upto(Jsonb *metadata, int64 *upto_id)
+{
+	JsonbValue buffer;
+	JsonbValue *value;
+
+	if (metadata == NULL || !JB_ROOT_IS_OBJECT(metadata))
+		return false;
+	value = getKeyJsonValueFromContainer(&metadata->root, SUMMARY_UPTO,
+										 strlen(SUMMARY_UPTO), &buffer);
+	return value && rag_json_is_int64(value, upto_id);
+}
+
+Jsonb *
+rag_set_summary_upto(Jsonb *metadata, int64 upto_id)
+{
+	JsonbPair pair = {
+		.key = {.type = jbvString,
+				.val.string = {.len = strlen(SUMMARY_UPTO), .val = SUMMARY_UPTO}},
+		.value = {.type = jbvNumeric, .val.numeric = int64_to_numeric(upto_id)}};
+	JsonbValue object = {.type = jbvObject, .val.object = {.nPairs = 1, .pairs = &pair}};
+
+	return DatumGetJsonbP(DirectFunctionCall2(jsonb_concat, JsonbPGetDatum(metadata),
+											  JsonbPGetDatum(JsonbValueToJsonb(&object))));
+}
+
+Jsonb *
+rag_remove_summary(Jsonb *metadata)
+{
+	Datum without = DirectFunctionCall2(jsonb_delete, JsonbPGetDatum(metadata),
+										PointerGetDatum(cstring_to_text(SUMMARY)));
+
+	return DatumGetJsonbP(DirectFunctionCall2(jsonb_delete, without,
+											  PointerGetDatum(cstring_to_text(SUMMARY_UPTO))));
 }

@@ -25,4 +25,17 @@ extern void rag_check_metadata(const Jsonb *metadata, Oid nspoid, const char *ta
 extern Jsonb *rag_merge_metadata(Jsonb *metadata, Jsonb *change, Oid nspoid,
 								 const char *table);
 
+/*
+ * A session's metadata may say up to which message its summary reaches: its key
+ * "summary_upto_id" is that message's id. Returns false where the metadata (which may
+ * be NULL) is no object, or the key is no whole number.
+ */
+extern bool rag_summary_upto(Jsonb *metadata, int64 *upto_id);
+
+/* The metadata, which is an object, with another summary_upto_id. */
+extern Jsonb *rag_set_summary_upto(Jsonb *metadata, int64 upto_id);
+
+/* The metadata, which is an object, without its summary. */
+extern Jsonb *rag_remove_summary(Jsonb *metadata);
+
 #endif /* RAG_METADATA_H */

@@ -55,10 +55,22 @@ static const RagStatement look_owned = {
 	2,
 	{UUIDOID, TEXTOID}};
 
-static const RagStatement insert = {
-	"INSERT INTO %1$s.sessions (id, user_id, metadata) VALUES ($1, $2, $3)",
-	3,
-	{UUIDOID, TEXTOID, JSONBOID}};
+/* Times are named only where they are given: the caller may have no right to them. */
+#define INSERT(columns, values) \
+	"INSERT INTO %1$s.sessions (id, user_id, metadata" columns ")" \
+	" VALUES ($1, $2, $3" values ")"
+#define INSERT_ARGS \
+	5, \
+	{ \
+		UUIDOID, TEXTOID, JSONBOID, TIMESTAMPOID, TIMESTAMPOID \
+	}
+
+/* By whether created_at is given, and updated_at. */
+static const RagStatement insert[2][2] = {
+	{{INSERT("", ""), INSERT_ARGS},
+	 {INSERT(", updated_at", ", $5"), INSERT_ARGS}},
+	{{INSERT(", created_at", ", $4"), INSERT_ARGS},
+	 {INSERT(", created_at, updated_at", ", $4, $5"), INSERT_ARGS}}};
 
 static const RagStatement insert_if_missing = {
 	"INSERT INTO %1$s.sessions (id, user_id, metadata) VALUES ($1, $2, $3)"
@@ -235,6 +247,17 @@ rag_claim_session(Oid nspoid, const pg_uuid_t *session_id, const text *user_id,
 	error_not_created(nspoid, session_id);
 }
 
+void
+rag_insert_session(Oid nspoid, const Datum *values, const char *nulls)
+{
+	bool has_created_at = nulls[SESSION_CREATED_AT] != 'n';
+	bool has_updated_at = nulls[SESSION_UPDATED_AT] != 'n';
+
+	if (rag_execute(&insert[has_created_at][has_updated_at], nspoid, values,
+					nulls) == 0)
+		rag_error_discarded(nspoid, "sessions");
+}
+
 /*
  * rag_create_session(user_id text DEFAULT NULL, metadata jsonb DEFAULT NULL,
  *					  session_id uuid DEFAULT NULL,
@@ -256,10 +279,11 @@ rag_create_session(PG_FUNCTION_ARGS)
 	const text *user_id = PG_ARGISNULL(0) ? NULL : PG_GETARG_TEXT_PP(0);
 	bool if_not_exists = !PG_ARGISNULL(3) && PG_GETARG_BOOL(3);
 	pg_uuid_t *session_id = palloc(sizeof(pg_uuid_t));
-	Datum values[] = {UUIDPGetDatum(session_id),
-					  PointerGetDatum(user_id), PG_GETARG_DATUM(1)};
-	const char nulls[] = {' ', user_id ? ' ' : 'n',
-						  PG_ARGISNULL(1) ? 'n' : ' '};
+	Datum values[RAG_SESSION_NCOLUMNS] = {UUIDPGetDatum(session_id),
+										  PointerGetDatum(user_id),
+										  PG_GETARG_DATUM(1)};
+	const char nulls[RAG_SESSION_NCOLUMNS] = {' ', user_id ? ' ' : 'n',
+											  PG_ARGISNULL(1) ? 'n' : ' ', 'n', 'n'};
 
 	PreventCommandIfReadOnly("rag_create_session()");
 	if (PG_ARGISNULL(2))
@@ -270,8 +294,8 @@ rag_create_session(PG_FUNCTION_ARGS)
 	SPI_connect();
 	if (if_not_exists)
 		create_if_missing(nspoid, session_id, user_id, values, nulls);
-	else if (rag_execute(&insert, nspoid, values, nulls) == 0)
-		rag_error_discarded(nspoid, "sessions");
+	else
+		rag_insert_session(nspoid, values, nulls);
 	SPI_finish();
 
 	PG_RETURN_UUID_P(session_id);

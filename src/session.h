@@ -10,6 +10,24 @@
 
 #include "utils/uuid.h"
 
+/* The columns of sessions, in the order of an INSERT's parameters. */
+enum
+{
+	SESSION_ID,
+	SESSION_USER_ID,
+	SESSION_METADATA,
+	SESSION_CREATED_AT,
+	SESSION_UPDATED_AT,
+	RAG_SESSION_NCOLUMNS
+};
+
+/*
+ * Creates a session. The times are those of the columns' defaults where they are
+ * null. Raises 23505 where the session is there, 27000 where a trigger or rule
+ * discarded it. The caller is connected to SPI.
+ */
+extern void rag_insert_session(Oid nspoid, const Datum *values, const char *nulls);
+
 /*
  * Locks the session until the end of the transaction and sets its updated_at.
  * Raises 23503 when the session does not exist or, with a user_id other than
