@@ -71,7 +71,7 @@ rag_begin_reading(FunctionCallInfo fcinfo, int user_id_arg)
 
 	if (PG_ARGISNULL(0))
 		rag_error_null(nspoid, "messages", "session_id", 0);
-	InitMaterializedSRF(fcinfo, 0);
+	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 	SPI_connect();
 	rag_require_session(nspoid, PG_GETARG_UUID_P(0),
 						PG_ARGISNULL(user_id_arg) ? NULL :
