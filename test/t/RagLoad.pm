@@ -32,7 +32,7 @@ my @adding = (
 	[ create_turn => 1 ], [ transaction => 3 ], [ rollback => 1 ]);
 my @changing = (
 	[ update_message => 4 ], [ update_session => 2 ], [ delete_messages => 2 ],
-	[ delete_session => 1 ], [ copy => 1 ], [ import => 1 ]);
+	[ delete_session => 1 ], [ import => 1 ]);
 
 # RagLoad->new(NODE, DATABASE, seed => N, writers => N, adding => BOOL): with adding,
 # the writers only add. The extension is in the schema public.
@@ -215,6 +215,14 @@ my %make = (
 		return ("rag_create_session('$writer', NULL, '$session', " . ($keyed ? 'true)' : 'false)'),
 			[ [ create => $session ] ]);
 	},
+	import => sub {
+		my ($tag, $model, $keyed, $session) = @_;
+		my ($writer) = split ' ', $tag;
+
+		return ("rag_import_session(jsonb_build_object('session_id', '$session', 'user_id', '$writer', 'messages', jsonb_build_array("
+			  . object("'$tag 0'", 0, $keyed) . ', ' . object("'$tag 1'", 80, $keyed) . ')), keep_id => true)',
+			[ [ create => $session ], [ add => $session, "$tag 0", 0 ], [ add => $session, "$tag 1", 80 ] ]);
+	},
 	update_message => sub {
 		my ($tag, $model) = @_;
 		my $session = pick(grep { @{ $model->{messages}{$_} } } own_sessions($model)) // return;
@@ -273,7 +281,7 @@ sub make_call
 		};
 	}
 	($query, $effects, @tags) = $make{ $kind eq 'create_turn' ? 'turn' : $kind }
-	  ->($tag, $model, $keyed, $kind =~ /^create/ ? $new : ());
+	  ->($tag, $model, $keyed, $kind =~ /^create|^import/ ? $new : ());
 	return if !defined $query;
 	return {
 		n => $n,
@@ -290,8 +298,7 @@ sub make_script
 {
 	my ($self, $writer) = @_;
 	my $model = dclone($writer->{model});
-	my @kinds = grep { exists $make{ $_->[0] } || $_->[0] =~ /^(create_turn|transaction|rollback)$/ }
-	  (@adding, $self->{adding} ? () : @changing);
+	my @kinds = (@adding, $self->{adding} ? () : @changing);
 	my @script = $writer->{on_its_way} ? ($writer->{on_its_way}) : ();
 
 	apply($model, $_) for @script;
