@@ -22,19 +22,21 @@
 
 /* The columns of the result, in order. Sources that are not named are not read. */
 #define MESSAGE(sources) \
-	"SELECT id::pg_catalog.int8 AS id, role::pg_catalog.text AS role, content," \
-	" created_at, " sources " AS sources, latency_ms, top_k," \
-	" query_type::pg_catalog.text AS query_type, token_count, metadata," \
-	" idempotency_key" \
+	"SELECT id::pg_catalog.int8 AS id, role::pg_catalog.text AS role," \
+	" content::pg_catalog.text AS content, created_at, " sources " AS sources," \
+	" latency_ms, top_k, query_type::pg_catalog.text AS query_type, token_count," \
+	" metadata, idempotency_key::pg_catalog.text AS idempotency_key" \
 	" FROM %1$s.messages"
 
 #define NO_SOURCES "NULL::pg_catalog.jsonb"
 
-#define BEFORE(sources) \
-	"SELECT * FROM (" MESSAGE(sources) \
+#define NEWEST(sources) \
+	MESSAGE(sources) \
 	" WHERE ROW(session_id, id) OPERATOR(pg_catalog.<) ROW($1, $2)" \
 	" AND session_id OPERATOR(pg_catalog.>=) $1" \
-	" ORDER BY session_id DESC, messages.id DESC LIMIT $3) AS m ORDER BY id"
+	" ORDER BY session_id DESC, messages.id DESC LIMIT $3"
+
+#define BEFORE(sources) "SELECT * FROM (" NEWEST(sources) ") AS m ORDER BY id"
 
 #define AFTER(sources) \
 	MESSAGE(sources) \

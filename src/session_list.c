@@ -34,7 +34,7 @@
 
 #define LIST(condition) \
 	"SELECT s.id, s.metadata OPERATOR(pg_catalog.->>) 'title'," \
-	" (SELECT pg_catalog.left(m.content, " PREVIEW_LENGTH ") FROM" \
+	" (SELECT pg_catalog.left(m.content::pg_catalog.text, " PREVIEW_LENGTH ") FROM" \
 	" (SELECT role, content FROM %1$s.messages" \
 	" WHERE session_id OPERATOR(pg_catalog.>=) s.id" \
 	" AND session_id OPERATOR(pg_catalog.<=) s.id" \

@@ -28,7 +28,7 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
-#include "bulk_direct.h"
+#include "plain.h"
 #include "plan.h"
 #include "touch.h"
 

@@ -108,7 +108,8 @@ static void
 push_key(RagJsonbState *state, const char *name)
 {
 	JsonbValue key = {.type = jbvString,
-					  .val.string = {.len = strlen(name), .val = unconstify(char *, name)}};
+					  .val.string = {.len = strlen(name),
+									 .val = unconstify(char *, name)}};
 
 	rag_push_jsonb(state, WJB_KEY, &key);
 }
@@ -253,7 +254,7 @@ Datum
 rag_import_session(PG_FUNCTION_ARGS)
 {
 	Oid nspoid = rag_namespace(fcinfo);
-	RagConversation conversation;
+	RagConversation conversation = {0};
 
 	if (PG_ARGISNULL(0))
 		ereport(ERROR,

@@ -5,8 +5,15 @@
 #
 #   test/matrix.sh [-v] [--no-cache] [MAJOR…]       (15 17 18 by default)
 #
+# or the tests that go from a server to another, from one major to newer ones:
+#
+#   test/matrix.sh [-v] [--no-cache] --upgrade OLD NEW…
+#
 #   -v          print all output, not only that of failing majors
 #   --no-cache  build the chroots anew and do not keep them
+#   --upgrade   pg_upgrade, and dumps of OLD restored in NEW. Runs in a copy of the
+#               chroot of NEW, with the server of OLD beside it; the extension for
+#               OLD is built in the chroot of OLD.
 #
 # Needs Debian, root (or sudo) and a kernel that allows mount namespaces. Chroots
 # are kept for a week in $RAG_CACHE (/var/cache/rag_events by default). A chroot
@@ -25,15 +32,22 @@ stages="build regress tap clients demo"
 suites="bookworm trixie forky sid experimental"
 verbose=
 majors=
+upgrade=
 for arg in "$@"; do
   case $arg in
   -v) verbose=1 ;;
+  --upgrade) upgrade=1 ;;
   --no-cache) cache= ;;
   [1-9][0-9]) majors="$majors $arg" ;;
   *) rag_die "unknown argument \"$arg\"" ;;
   esac
 done
 majors=${majors:- 15 17 18}
+old=
+if [ -n "$upgrade" ]; then
+  read -r old majors <<<"$majors"
+  [ -n "$majors" ] || rag_die "usage: test/matrix.sh --upgrade OLD NEW…"
+fi
 
 # ---------------------------------------------------------------------------
 # Which suite carries a major
@@ -163,12 +177,45 @@ test_major() {
   in_chroot "$dir" env PG_MAJOR="$major" test/run.sh -v $stages >"$log" 2>&1
 }
 
+# upgrade_chroot MAJOR DIR: sets up DIR as that of MAJOR with the server of $old.
+upgrade_chroot() (
+  major=$1 dir=$2
+
+  exec 8>"$chroots/$major.lock" && flock 8
+  chroot_of "$major" "$chroots/$major" || return
+  if is_fresh "$dir" && [ ! "$chroots/$major/.suite" -nt "$dir/.suite" ]; then
+    return
+  fi
+  suite=$(suite_of "$old") || return
+  rm -rf "$dir" "$dir.new"
+  cp -a --reflink=auto "$chroots/$major" "$dir.new" &&
+    in_chroot "$dir.new" env PG_MAJOR="$major" test/upgrade.sh install "$old" "$suite" \
+      "$mirror" && touch "$dir.new/.suite" && mv "$dir.new" "$dir"
+)
+
+# build_old: the extension as it is for $old, in $RAG_TMP/old.tar.
+build_old() (
+  exec 8>"$chroots/$old.lock" && flock 8
+  chroot_of "$old" "$chroots/$old" &&
+    in_chroot "$chroots/$old" env PG_MAJOR="$old" test/upgrade.sh archive >"$RAG_TMP/old.tar"
+)
+
+# test_upgrade MAJOR: as test_major, for the way from $old.
+test_upgrade() {
+  local major=$1 dir=$chroots/$old-$1 log=$RAG_TMP/log/$1
+
+  exec 9>"$dir.lock" && flock 9
+  upgrade_chroot "$major" "$dir" >"$log.setup" 2>&1 &&
+    cp "$RAG_TMP/old.tar" "$dir/srv/old.tar" || return
+  in_chroot "$dir" env PG_MAJOR="$major" test/upgrade.sh test "$old" /srv/old.tar >"$log" 2>&1
+}
+
 test_majors() {
   local major
 
   for major in $majors; do
     while [ "$(jobs -rp | wc -l)" -ge "$jobs" ]; do wait -n; done
-    test_major "$major" &
+    if [ -n "$old" ]; then test_upgrade "$major" & else test_major "$major" & fi
   done
   wait
 }
@@ -179,7 +226,7 @@ report() {
 
   suite=$(cat "$chroots/$1/.suite" 2>/dev/null)
   if [ ! -e "$log" ]; then
-    tail -n 20 "$log.setup"
+    tail -n 20 "$log.setup" "$RAG_TMP/log/old" 2>/dev/null
     echo "SKIPPED: PostgreSQL $1: $(why_skipped "$1")"
     s=1
   else
@@ -211,8 +258,12 @@ mkdir -p "$chroots"
 mirror=$(find_mirror)
 passed=0 failed=0 skipped=0
 
-rag_note "PostgreSQL$majors, in chroots below $chroots"
+rag_note "PostgreSQL${old:+ $old to} ${majors# }, in chroots below $chroots"
 rag_run load_suites || rag_note "the suites cannot be read from the mirror ${mirror:-(none found)}"
+if [ -n "$old" ] && ! build_old >"$RAG_TMP/log/old" 2>&1; then
+  cat "$RAG_TMP/log/old"
+  rag_die "the extension cannot be built for PostgreSQL $old"
+fi
 rag_run test_majors
 for major in $majors; do report "$major"; done
 rag_total "$passed" "$failed" "$skipped"

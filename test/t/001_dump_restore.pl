@@ -70,28 +70,6 @@ sub restore_script
 	return;
 }
 
-# Owners and privileges of all that the extension has in the schema.
-sub rights_of
-{
-	my ($db, $schema) = @_;
-
-	return sql($node, $db, <<"EOT");
-SELECT relname, relowner::regrole, attname, grantor::regrole,
-       CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END, privilege_type, is_grantable
-FROM (SELECT relname, relnamespace, relowner, NULL AS attname,
-             coalesce(relacl, acldefault(CASE relkind WHEN 'S' THEN 's'::"char" ELSE 'r' END, relowner)) AS acl
-      FROM pg_class WHERE relkind IN ('r', 'S')
-      UNION ALL
-      SELECT relname, relnamespace, relowner, attname, attacl
-      FROM pg_attribute JOIN pg_class ON attrelid = pg_class.oid WHERE attacl IS NOT NULL
-      UNION ALL
-      SELECT proname, pronamespace, proowner, NULL, coalesce(proacl, acldefault('f', proowner))
-      FROM pg_proc) AS object, aclexplode(acl)
-WHERE relnamespace = '$schema'::regnamespace
-ORDER BY 1, 3 NULLS FIRST, 4, 5, 6
-EOT
-}
-
 sub log_of
 {
 	my ($db, $schema) = @_;
@@ -120,7 +98,7 @@ sub is_restored
 
 	is_same_text(rows_of($node, $db, $schema),
 		rows_of($node, $source, $schema), "$db: rows");
-	is(rights_of($db, $schema), rights_of($source, $schema),
+	is(rights_of($node, $db, $schema), rights_of($node, $source, $schema),
 		"$db: owners and privileges")
 	  unless $differs{rights};
 	is(log_of($db, $schema),

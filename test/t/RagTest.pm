@@ -14,18 +14,35 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-our @EXPORT = qw(start_server sql sqlstate answer conversations rows_of
-  is_same_text wait_until_blocked wait_until_recovered);
+our @EXPORT = qw(start_server start_old_server sql sqlstate answer conversations rows_of
+  rights_of is_same_text wait_until_blocked wait_until_recovered);
 
 # start_server(NAME, SETTING...): a new server. UTF-8 whatever the environment
 # says, and able to go on after the crash of a backend, as servers are.
 sub start_server
 {
 	my ($name, @settings) = @_;
-	my $node = PostgreSQL::Test::Cluster->new($name);
+	return start(PostgreSQL::Test::Cluster->new($name), @settings);
+}
 
+# start_old_server(NAME, SETTING...): the same, of an older major where the environment
+# has its installation in oldinstall (as test/upgrade.sh sets it).
+sub start_old_server
+{
+	my ($name, @settings) = @_;
+	my $old = $ENV{oldinstall};
+
+	return start(PostgreSQL::Test::Cluster->new($name, $old ? (install_path => $old) : ()), @settings);
+}
+
+sub start
+{
+	my ($node, @settings) = @_;
+
+	# The newer majors would have checksums, and then cannot take over the files of
+	# a server without.
 	$node->init(
-		extra => [ '--encoding=UTF8', '--no-locale' ],
+		extra => [ '--encoding=UTF8', '--no-locale', $node->pg_version >= 18 ? '--no-data-checksums' : () ],
 		allows_streaming => 1);
 	$node->append_conf('postgresql.conf',
 		join("\n", 'restart_after_crash = on', @settings));
@@ -99,6 +116,29 @@ sub rows_of
 	return sql($node, $db, <<"EOT");
 COPY (SELECT * FROM $schema.sessions ORDER BY id) TO STDOUT;
 COPY (SELECT * FROM $schema.messages ORDER BY id) TO STDOUT;
+EOT
+}
+
+# rights_of(NODE, DATABASE, SCHEMA): owners and privileges of all that is in the
+# schema, a line for each. MAINTAIN, which PostgreSQL 17 brought, is left out.
+sub rights_of
+{
+	my ($node, $db, $schema) = @_;
+
+	return sql($node, $db, <<"EOT");
+SELECT relname, relowner::regrole, attname, grantor::regrole,
+       CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END, privilege_type, is_grantable
+FROM (SELECT relname, relnamespace, relowner, NULL AS attname,
+             coalesce(relacl, acldefault(CASE relkind WHEN 'S' THEN 's'::"char" ELSE 'r' END, relowner)) AS acl
+      FROM pg_class WHERE relkind IN ('r', 'S')
+      UNION ALL
+      SELECT relname, relnamespace, relowner, attname, attacl
+      FROM pg_attribute JOIN pg_class ON attrelid = pg_class.oid WHERE attacl IS NOT NULL
+      UNION ALL
+      SELECT proname || '(' || oidvectortypes(proargtypes) || ')', pronamespace, proowner, NULL, coalesce(proacl, acldefault('f', proowner))
+      FROM pg_proc) AS object, aclexplode(acl)
+WHERE relnamespace = '$schema'::regnamespace AND privilege_type <> 'MAINTAIN'
+ORDER BY 1, 3 NULLS FIRST, 4, 5, 6
 EOT
 }
 
