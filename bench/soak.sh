@@ -99,7 +99,7 @@ END
 }
 
 load() {
-  rag_as_user "$(rag_pg pgbench)" -n -M prepared -c "$clients" -R "$rate" -T "$seconds" -D "sessions=$sessions" \
+  PGAPPNAME=rag_soak rag_as_user "$(rag_pg pgbench)" -n -M prepared -c "$clients" -R "$rate" -T "$seconds" -D "sessions=$sessions" \
     -D "clients=$clients" -D "shared=$shared" "${args[@]}" rag_soak >"$RAG_TMP/load.log" 2>&1
 }
 
@@ -154,7 +154,9 @@ sample() {
 }
 
 no_errors() {
-  wait "$rag_child" && ! grep -E 'ERROR|FATAL|aborted|failed' "$RAG_TMP/load.log" | grep -v '(0.000%)'
+  wait "$rag_child" && ! grep -qE 'ERROR|FATAL|aborted' "$RAG_TMP/load.log" && return
+  tail -n 20 "$RAG_TMP/load.log"
+  return 1
 }
 
 nothing_lost() {

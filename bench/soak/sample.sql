@@ -5,4 +5,4 @@ SELECT format('sessions %s messages %s', (SELECT count(*) FROM sessions), (SELEC
 SELECT format('sessions_bytes %s messages_bytes %s index_bytes %s', pg_table_size('sessions'), pg_table_size('messages'),
               pg_indexes_size('sessions') + pg_indexes_size('messages'));
 SELECT format('contexts %s', max(bytes)) FROM soak_memory;
-SELECT format('pid %s', pid) FROM pg_stat_activity WHERE application_name = 'pgbench';
+SELECT format('pid %s', pid) FROM pg_stat_activity WHERE application_name = 'rag_soak';

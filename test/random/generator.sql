@@ -44,8 +44,8 @@ CREATE FUNCTION model.key_value() RETURNS text LANGUAGE sql VOLATILE AS
 $$SELECT CASE WHEN model.chance(90) THEN 'key ' || floor(random() * 6) ELSE model.one_of('', repeat('k', 255), repeat('k', 256), repeat(chr(233), 127), repeat(chr(233), 128), repeat(chr(233), 256)) END$$;
 
 CREATE FUNCTION model.object_value() RETURNS jsonb LANGUAGE sql VOLATILE AS $$
-SELECT coalesce(jsonb_object_agg(model.one_of('title', 'a', 'b', '', 'key ' || chr(233)),
-  model.one_of('null', '1', '-1.50', 'true', '"text"', '[]', '{"a": null}', '[[1, "' || chr(233) || '"]]', to_json(repeat('x', 3000))::text)::jsonb), '{}')
+SELECT coalesce(jsonb_object_agg(model.one_of('title', 'a', 'b', '', 'key ' || chr(233), 'summary', 'summary_upto_id', 'summary_upto_id'),
+  model.one_of('null', floor(random() * 4000)::text, '1', '-1.50', 'true', '"text"', '[]', '{"a": null}', '[[1, "' || chr(233) || '"]]', to_json(repeat('x', 3000))::text)::jsonb), '{}')
 FROM generate_series(1, floor(random() * 4)::int)
 $$;
 
@@ -64,7 +64,7 @@ CREATE FUNCTION model.element() RETURNS jsonb LANGUAGE plpgsql VOLATILE AS $$
 DECLARE e jsonb := jsonb_build_object('role', model.role_value(), 'content', model.text_value());
 BEGIN
   IF model.chance(30) THEN e := e || jsonb_build_object('sources', model.json_value()); END IF;
-  IF model.chance(20) THEN e := e || jsonb_build_object('latency_ms', abs(floor(random() * 1000))); END IF;
+  IF model.chance(20) THEN e := e || jsonb_build_object('latency_ms', floor(random() * 1000) - 50); END IF;
   IF model.chance(20) THEN e := e || jsonb_build_object('top_k', floor(random() * 9)); END IF;
   IF model.chance(20) THEN e := e || jsonb_build_object('token_count', floor(random() * 99)); END IF;
   IF model.chance(20) THEN e := e || jsonb_build_object('metadata', model.object_value()); END IF;
@@ -93,6 +93,50 @@ BEGIN
   RETURN list;
 END$$;
 
+-- One that import takes for a message of the extension's own form, or refuses.
+CREATE FUNCTION model.element_to_import() RETURNS jsonb LANGUAGE plpgsql VOLATILE AS $$
+DECLARE e jsonb;
+BEGIN
+  LOOP
+    e := model.element();
+    EXIT WHEN NOT coalesce(e ->> 'role' = 'system', false)
+      AND coalesce(jsonb_typeof(e -> 'content') IN ('string', 'null'), true) AND coalesce(jsonb_typeof(e -> 'id') <> 'string', true);
+  END LOOP;
+  RETURN e;
+END$$;
+
+-- A document: mostly one that was exported, once in a while with something else in it.
+CREATE FUNCTION model.conversation_value(session_id uuid) RETURNS jsonb LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  doc jsonb;
+  list jsonb := '[]';
+BEGIN
+  IF model.has_session(session_id, NULL) AND model.chance(70) THEN
+    doc := model.rag_export_session(session_id);
+  ELSE
+    FOR i IN 1 .. floor(random() * 6)::int LOOP
+      list := list || jsonb_build_array(model.element_to_import());
+    END LOOP;
+    IF model.chance(50) THEN
+      RETURN list;
+    END IF;
+    doc := jsonb_build_object('messages', list, 'metadata', model.json_value(), 'created_at', model.time_value());
+  END IF;
+  IF model.chance(40) THEN
+    doc := doc || jsonb_build_object('session_id', lpad(floor(random() * 8)::text, 32, '0')::uuid);
+  END IF;
+  IF model.chance(15) THEN
+    doc := doc - model.one_of('session_id', 'user_id', 'created_at', 'updated_at', 'metadata', 'messages');
+  END IF;
+  IF model.chance(10) THEN
+    doc := doc || jsonb_build_object(model.one_of('session_id', 'user_id', 'created_at', 'updated_at', 'metadata', 'messages', 'id'), model.one_of('null', '1', '"x"', '[]', '{}', '[1]')::jsonb);
+  END IF;
+  IF model.chance(3) THEN
+    RETURN model.one_of('null', '1', '"x"')::jsonb;
+  END IF;
+  RETURN doc;
+END$$;
+
 -- ---------------------------------------------------------------------------
 -- Calls
 -- ---------------------------------------------------------------------------
@@ -115,7 +159,7 @@ END$$;
 -- or nobody, and one of its messages.
 CREATE FUNCTION model.value_of(name text, session_id uuid, owner text) RETURNS text LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
-  IF model.chance(3) THEN
+  IF model.chance(CASE WHEN name IN ('session_id', 'conversation', 'steps') THEN 8 ELSE 3 END) THEN
     RETURN NULL;
   END IF;
   RETURN CASE
@@ -124,8 +168,9 @@ BEGIN
     WHEN name = 'role' THEN model.role_value()
     WHEN name IN ('content', 'query_type') THEN model.text_value()
     WHEN name = 'sources' THEN model.json_value()::text
-    WHEN name = 'metadata' THEN CASE WHEN model.chance(90) THEN model.object_value() ELSE model.json_value() END::text
+    WHEN name = 'metadata' THEN CASE WHEN model.chance(80) THEN model.object_value() ELSE model.json_value() END::text
     WHEN name = 'messages' THEN model.messages_value()::text
+    WHEN name = 'conversation' THEN model.conversation_value(session_id)::text
     WHEN name = 'latency_ms' THEN model.float_value()::text
     WHEN name = 'idempotency_key' THEN model.key_value()
     WHEN name IN ('before_id', 'after_id', 'message_id', 'from_id', 'upto_id') THEN
@@ -170,7 +215,7 @@ CREATE TABLE model.functions AS
 SELECT name, names, types, required, sum(weight) OVER (ORDER BY name) - weight AS lower, sum(weight) OVER (ORDER BY name) AS upper
 FROM (VALUES ('rag_create_session', 8), ('rag_add_message', 30), ('rag_add_messages', 14), ('rag_get_messages', 8), ('rag_get_messages_after', 6),
              ('rag_get_context', 8), ('rag_list_sessions', 6), ('rag_update_session', 5), ('rag_delete_session', 4), ('rag_update_message', 10),
-             ('rag_delete_messages', 8), ('rag_next_version', 1), ('rag_copy_session', 4), ('rag_export_session', 4), ('rag_import_session', 6)) AS w (name, weight)
+             ('rag_delete_messages', 8), ('rag_next_version', 3), ('rag_copy_session', 4), ('rag_export_session', 4), ('rag_import_session', 6)) AS w (name, weight)
 JOIN (SELECT proname::text, proargnames[1:pronargs] AS names, string_to_array(oidvectortypes(proargtypes), ', ') AS types, pronargs - pronargdefaults AS required
       FROM pg_proc WHERE pronamespace = 'public'::regnamespace) AS p ON proname = name
 WHERE to_regproc('model.' || name) IS NOT NULL;

@@ -273,3 +273,114 @@ BEGIN
   PERFORM model.must($1 IS NOT NULL, '22004');
   RETURN CASE WHEN $1 BETWEEN -2 AND 0 THEN versions[3 + $1] END;
 END$$;
+
+-- Up to which message a session's summary reaches, by its metadata; NULL: it has none.
+CREATE FUNCTION model.summary_upto(metadata jsonb) RETURNS bigint LANGUAGE sql AS $$
+SELECT CASE WHEN jsonb_typeof(metadata) = 'object' AND jsonb_typeof(metadata -> 'summary_upto_id') = 'number' THEN
+  (SELECT CASE WHEN n = trunc(n) AND n BETWEEN -9223372036854775808 AND 9223372036854775807 THEN n::bigint END FROM (SELECT (metadata -> 'summary_upto_id')::numeric AS n) AS v) END
+$$;
+
+CREATE FUNCTION model.rag_copy_session(session_id uuid, upto_id bigint DEFAULT NULL, user_id text DEFAULT NULL) RETURNS uuid LANGUAGE plpgsql AS $$
+DECLARE
+  source record;
+  m record;
+  summary_upto bigint;
+  renewed bigint := 0;
+BEGIN
+  PERFORM model.must($1 IS NOT NULL, '22004');
+  PERFORM model.must(model.has_session($1, $3), '23503');
+  SELECT * INTO source FROM model.sessions s WHERE s.id = $1;
+  summary_upto := model.summary_upto(source.metadata);
+  INSERT INTO model.sessions (id, user_id) VALUES (model.new_id(), source.user_id);
+  FOR m IN SELECT * FROM model.messages c WHERE c.session_id = $1 AND coalesce(c.id <= $2, true) ORDER BY c.id LOOP
+    INSERT INTO model.messages VALUES (nextval('model.next_id'), model.new_id(), m.role, m.content, m.created_at, m.sources, m.latency_ms, m.top_k, m.query_type, m.token_count, m.metadata, NULL);
+    IF m.id <= summary_upto THEN
+      renewed := currval('model.next_id');
+    END IF;
+  END LOOP;
+  UPDATE model.sessions s SET metadata = CASE
+    WHEN summary_upto IS NULL THEN source.metadata
+    WHEN summary_upto > $2 THEN source.metadata - 'summary' - 'summary_upto_id'
+    ELSE source.metadata || jsonb_build_object('summary_upto_id', renewed) END WHERE s.id = model.new_id();
+  RETURN model.new_id();
+END$$;
+
+CREATE FUNCTION model.rag_export_session(session_id uuid, user_id text DEFAULT NULL) RETURNS jsonb LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM model.must($1 IS NOT NULL, '22004');
+  PERFORM model.must(model.has_session($1, $2), '23503');
+  -- A JSON null in a column stays, a NULL is left out.
+  RETURN (SELECT jsonb_build_object('session_id', s.id, 'created_at', s.created_at, 'updated_at', s.updated_at)
+            || CASE WHEN s.user_id IS NULL THEN '{}' ELSE jsonb_build_object('user_id', s.user_id) END
+            || CASE WHEN s.metadata IS NULL THEN '{}' ELSE jsonb_build_object('metadata', s.metadata) END
+            || jsonb_build_object('messages', coalesce((
+                 SELECT jsonb_agg(jsonb_build_object('id', m.id, 'role', m.role, 'content', m.content, 'created_at', m.created_at)
+                   || CASE WHEN m.sources IS NULL THEN '{}' ELSE jsonb_build_object('sources', m.sources) END
+                   || CASE WHEN m.latency_ms IS NULL THEN '{}' ELSE jsonb_build_object('latency_ms', m.latency_ms) END
+                   || CASE WHEN m.top_k IS NULL THEN '{}' ELSE jsonb_build_object('top_k', m.top_k) END
+                   || CASE WHEN m.query_type IS NULL THEN '{}' ELSE jsonb_build_object('query_type', m.query_type) END
+                   || CASE WHEN m.token_count IS NULL THEN '{}' ELSE jsonb_build_object('token_count', m.token_count) END
+                   || CASE WHEN m.metadata IS NULL THEN '{}' ELSE jsonb_build_object('metadata', m.metadata) END
+                   || CASE WHEN m.idempotency_key IS NULL THEN '{}' ELSE jsonb_build_object('idempotency_key', m.idempotency_key) END ORDER BY m.id)
+                 FROM model.messages m WHERE m.session_id = $1), '[]'))
+          FROM model.sessions s WHERE s.id = $1);
+END$$;
+
+-- Of the forms of a message, the extension's own (with a role, user's or assistant's).
+CREATE FUNCTION model.rag_import_session(conversation jsonb, user_id text DEFAULT NULL, keep_id bool DEFAULT false) RETURNS uuid LANGUAGE plpgsql AS $$
+DECLARE
+  doc jsonb := CASE jsonb_typeof($1) WHEN 'array' THEN jsonb_build_object('messages', $1) ELSE $1 END;
+  session jsonb;
+  e jsonb;
+  new_id uuid;
+  upto bigint;
+  renewed bigint := 0;
+BEGIN
+  PERFORM model.must($1 IS NOT NULL, '22004');
+  PERFORM model.must(jsonb_typeof(doc) = 'object', '22023');
+  PERFORM model.must(doc - '{session_id,user_id,created_at,updated_at,metadata,messages}'::text[] = '{}', '22023');
+  PERFORM model.must(jsonb_typeof(doc -> 'messages') = 'array', '22023');
+  session := model.fields(doc);
+  PERFORM model.must(coalesce(session ->> 'session_id', '00000000-0000-0000-0000-000000000000') ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$', '22023');
+  PERFORM model.must(coalesce(jsonb_typeof(session -> key), 'string') = 'string', '22023') FROM unnest('{session_id,user_id}'::text[]) AS key;
+  PERFORM model.time_of(session -> key) FROM unnest('{created_at,updated_at}'::text[]) AS key WHERE session ? key;
+  IF $3 THEN
+    PERFORM model.must(session ? 'session_id', '22023');
+    new_id := session ->> 'session_id';
+  END IF;
+  FOR e IN SELECT value FROM jsonb_array_elements(doc -> 'messages') LOOP
+    PERFORM model.must(jsonb_typeof(e) = 'object', '22023');
+    PERFORM model.must(coalesce(jsonb_typeof(e -> 'role'), 'null') <> 'null', '22004');
+    PERFORM model.must(jsonb_typeof(e -> 'role') = 'string', '22023');
+    PERFORM model.must(e ->> 'role' IN ('user', 'assistant'), '23514');
+    PERFORM model.must(e - '{id,role,content,sources,latency_ms,top_k,query_type,token_count,metadata,idempotency_key,created_at}'::text[] = '{}', '22023');
+    e := model.fields(e);
+    PERFORM model.must(coalesce(jsonb_typeof(e -> key) = type, true), '22023')
+    FROM (VALUES ('id', 'number'), ('content', 'string'), ('query_type', 'string'), ('idempotency_key', 'string'), ('latency_ms', 'number'), ('metadata', 'object')) AS t (key, type);
+    PERFORM model.must(coalesce((e -> 'id')::numeric, 0) = trunc(coalesce((e -> 'id')::numeric, 0)) AND abs(coalesce((e -> 'id')::numeric, 0)) < 9e18, '22023');
+    PERFORM model.must(model.whole_number(e -> 'top_k') AND model.whole_number(e -> 'token_count'), '22023');
+    PERFORM model.time_of(e -> 'created_at') WHERE e ? 'created_at';
+    PERFORM model.must(e ? 'content', '22004');
+    PERFORM model.check_values((e -> 'latency_ms')::float8, (e -> 'top_k')::int, (e -> 'token_count')::int, e -> 'metadata', e ->> 'idempotency_key');
+  END LOOP;
+
+  new_id := coalesce(new_id, model.new_id());
+  PERFORM model.must(NOT model.has_session(new_id, NULL), '23505');
+  INSERT INTO model.sessions VALUES (new_id, coalesce($2, session ->> 'user_id'),
+    CASE WHEN session ? 'created_at' THEN model.time_of(session -> 'created_at') ELSE LOCALTIMESTAMP END,
+    CASE WHEN session ? 'updated_at' THEN model.time_of(session -> 'updated_at') ELSE LOCALTIMESTAMP END, doc -> 'metadata');
+  upto := model.summary_upto(doc -> 'metadata');
+  FOR e IN SELECT value FROM jsonb_array_elements(doc -> 'messages') LOOP
+    PERFORM model.must(NOT EXISTS (SELECT FROM model.messages m WHERE m.session_id = new_id AND m.idempotency_key = e ->> 'idempotency_key'), '23505');
+    INSERT INTO model.messages VALUES (nextval('model.next_id'), new_id, e ->> 'role', e ->> 'content',
+      CASE WHEN model.fields(e) ? 'created_at' THEN model.time_of(e -> 'created_at') ELSE LOCALTIMESTAMP END, e -> 'sources', (e ->> 'latency_ms')::float8,
+      (e ->> 'top_k')::numeric::int, e ->> 'query_type', (e ->> 'token_count')::numeric::int, e -> 'metadata', e ->> 'idempotency_key');
+    IF (e ->> 'id')::numeric <= upto THEN
+      renewed := currval('model.next_id');
+    END IF;
+  END LOOP;
+  IF upto IS NOT NULL THEN
+    UPDATE model.sessions s SET metadata = s.metadata || jsonb_build_object('summary_upto_id', renewed) WHERE s.id = new_id;
+  END IF;
+  RETURN new_id;
+END$$;

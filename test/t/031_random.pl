@@ -44,7 +44,10 @@ my %errors = (
 	rag_delete_session => '22004',
 	rag_update_message => '22003 22004 22023 23503',
 	rag_delete_messages => '22004 23503',
-	rag_next_version => '22004');
+	rag_next_version => '22004',
+	rag_copy_session => '22004 23503',
+	rag_export_session => '22004 23503',
+	rag_import_session => '22004 22023 23505');
 my %outcomes;
 
 for my $case (
