@@ -191,7 +191,7 @@ EOT
 		my @states;
 
 		sql($node, 'postgres', 'SELECT cardinality(rag_add_messages(' . id(1) . ', j)) FROM given') if $name eq 'rag_copy_session()';
-		for my $megabytes (1, 2, 3, 5, 8, 13, 21, 34)
+		for my $megabytes (1, 2, 3, 5, 8, 13, 21, 34, 55, 89, 144)
 		{
 			my $client = session();
 			my $before = $name eq 'rag_add_messages()' ? sql($node, 'postgres', 'SELECT count(*) FROM messages') : undef;
@@ -239,7 +239,8 @@ note('no room');
 		my $name = $call =~ /(rag_\w+\()/ ? "$1)" : die;
 		my @states = map { $client->sqlstate("SELECT $call") } 1 .. 3;
 
-		ok((grep { $_ =~ /^(53100|54000|58|55|57|27|XX)/ || $_ ne '' } @states) > 0, "$name: there is no room (@states)");
+		# (To PostgreSQL, a file that is too large is an internal error.)
+		ok((grep { $_ ne '' } @states) > 0, "$name: there is no room (@states)");
 		$client->query('DELETE FROM sessions WHERE id <> ' . id(1));
 	}
 	is_same_text(rows(), $before, 'no room: of calls that failed nothing is there');
@@ -390,7 +391,6 @@ note('locks');
 	# A session or a message that has gone, or no message's id.
 	@unexpected = grep { !/^(23503|22004)$/ } map { states($_->{err}) } @results;
 	is(join(' ', uniq @unexpected), '', 'copies, deletes, edits and writers at the same time: no deadlock, and no error but of what has gone');
-	is(sql($node, 'postgres', 'SELECT count(*) FROM sessions s WHERE updated_at < (SELECT max(created_at) FROM messages m WHERE m.session_id = s.id)') >= 0 ? 1 : 0, 1, '... they all ended');
 	whole('locks');
 }
 
@@ -400,17 +400,16 @@ note('no connection left, and DISCARD ALL');
 
 {
 	my @clients;
-	my $refused;
 
 	fresh(1);
 	for (1 .. 30)
 	{
 		my $client = eval { RagTest::Session->new($node, 'postgres') };
 
-		if (!$client) { $refused = $@; last; }
+		last if !$client;
 		push @clients, $client;
 	}
-	like($refused, qr/53300|too many|"SELECT pg_backend_pid\(\)" failed|psql/, 'there is a connection too many (after ' . @clients . ')');
+	like(slurp_file($node->logfile), qr/FATAL:  53300/, 'there is a connection too many (after ' . @clients . ')');
 	is(join(' ', uniq map { $_->answer('SELECT rag_add_message(' . id(1) . q{, 'user', 'x') IS NOT NULL}) } @clients), 't', 'those that there are go on');
 	(shift @clients)->quit;
 	$node->poll_query_until('postgres', 'SELECT true') or die;
@@ -490,6 +489,7 @@ note('prepared statements while the extension is updated, up and down');
 	whole('prepared statements');
 }
 
-unlike(slurp_file($node->logfile), qr/XX000|TRAP:|PANIC|terminated by signal/, 'no internal error in all this');
+is( join("\n", grep { /XX000|TRAP:|PANIC|terminated by signal/ && !/could not (?:extend|write) .*file/ } split /\n/, slurp_file($node->logfile)),
+	'', 'no internal error in all this');
 $node->stop;
 done_testing();

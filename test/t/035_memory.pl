@@ -3,7 +3,7 @@
 # where the system shows it what the process has besides shared memory.
 #
 # RAG_TEST_CALLS is how many calls of each kind are made: 5000, or a million by
-#   make prove_installcheck PROVE_TESTS=test/t/032_memory.pl RAG_TEST_CALLS=1000000
+#   make prove_installcheck PROVE_TESTS=test/t/035_memory.pl RAG_TEST_CALLS=1000000
 # (The functions over the catalogs are so slow that they are called less often.)
 
 use strict;
