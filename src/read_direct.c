@@ -22,7 +22,7 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
-#include "bulk_direct.h"
+#include "plain.h"
 #include "plan.h"
 #include "read_direct.h"
 
