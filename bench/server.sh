@@ -37,6 +37,18 @@ free_port() {
   return 1
 }
 
+# quarter_of_memory: what PostgreSQL's manual suggests for shared_buffers, in MB.
+quarter_of_memory() {
+  echo $(($(getconf _PHYS_PAGES) * ($(getconf PAGESIZE) / 1024) / 4096))
+}
+
+# A server that has been running writes over the old files of its WAL. A new one has
+# to make each first, and whoever commits then waits: make them now.
+fill_wal() {
+  sql -c "SELECT count(pg_logical_emit_message(false, '', repeat('x', 1000000)))
+          FROM generate_series(1, 1500)" -c 'CHECKPOINT' >/dev/null
+}
+
 # A port of the loopback interface is open to every user of the machine: with a
 # password.
 start_private_server() {
@@ -47,7 +59,7 @@ start_private_server() {
     settings=("listen_addresses = '127.0.0.1'" "port = $port")
   fi
   rag_start_server "fsync = $fsync" "synchronous_commit = $commit" \
-    'shared_buffers = 1GB' 'max_wal_size = 32GB' 'checkpoint_timeout = 1h' \
+    "shared_buffers = $(quarter_of_memory)MB" 'max_wal_size = 32GB' 'checkpoint_timeout = 1h' \
     'autovacuum = off' 'password_encryption = scram-sha-256' "${settings[@]}" || exit 1
   data=$PGHOST/data
   [ -z "$port" ] && return
@@ -88,6 +100,7 @@ start() {
     # shellcheck disable=SC2119 # nothing for make
     rag_build >&2 || exit 1
     start_private_server
+    fill_wal || exit 1
     [ -z "$split" ] || split_cpus
   fi
   drop_databases

@@ -118,12 +118,7 @@ rag_insert_messages(RagMessage **messages, int n, int optional, Oid nspoid)
 {
 	int count;
 
-	for (int i = 0; i < n; i++)
-	{
-		CHECK_FOR_INTERRUPTS();
-		messages[i]->values[COL_ID] = Int64GetDatum(rag_next_message_id(nspoid));
-		messages[i]->isnull[COL_ID] = false;
-	}
+	rag_draw_ids(messages, n, nspoid);
 	for (int i = 0; i < n; i += count)
 	{
 		int mask = messages[i]->isnull[COL_CREATED_AT] ?

@@ -7,8 +7,6 @@
 
 #include "compat.h"
 
-#include "utils/relcache.h"
-
 #include "message.h"
 
 /*
@@ -19,11 +17,5 @@
  */
 extern bool rag_insert_directly(RagMessage **messages, int n, int optional,
 								Oid nspoid);
-
-/*
- * Why the caller cannot do to the table directly what needs all these rights on it,
- * or NULL.
- */
-extern const char *rag_obstacle_of_caller(Relation rel, AclMode rights);
 
 #endif /* RAG_BULK_DIRECT_H */

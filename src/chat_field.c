@@ -147,7 +147,8 @@ rag_kind_of_type(int place, const JsonbValue *type)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("%sunknown type \"%.*s\"", rag_element(place),
-						pg_mbcliplen(type->val.string.val, type->val.string.len, TYPE_SHOWN),
+						pg_mbcliplen(type->val.string.val, type->val.string.len,
+									 TYPE_SHOWN),
 						type->val.string.val),
 				 errdetail("The type of a stored message is \"human\", \"ai\", \"system\", \"tool\" or \"function\".")));
 	return kind;

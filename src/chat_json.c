@@ -116,7 +116,8 @@ read_field(Element *element, const JsonbValue *name, JsonbValue *value)
 		case CHAT_DONE:
 			return;
 		case CHAT_CONTENT:
-			element->content = rag_text_of_content(&element->extra, element->place, value);
+			element->content = rag_text_of_content(&element->extra, element->place,
+												   value);
 			return;
 		case CHAT_COLUMN:
 			read_column(element, field->col, value);

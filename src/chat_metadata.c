@@ -82,35 +82,34 @@ built_value(const RagJsonbState *state)
  * ------------------------------------------------------------------------
  */
 
-/* The text of a part, or NULL where it has none. */
 static const JsonbValue *
-text_of_part(const JsonbValue *part, JsonbValue *buffer)
+string_field(const JsonbValue *object, const char *name, JsonbValue *buffer)
 {
-	JsonbContainer *object;
-	const JsonbValue *type;
+	const JsonbValue *value = getKeyJsonValueFromContainer(object->val.binary.data, name,
+														   strlen(name), buffer);
 
-	if (part->type == jbvString)
-		return part;
-	object = part->val.binary.data;
-	type = getKeyJsonValueFromContainer(object, "type", strlen("type"), buffer);
-	if (!rag_json_equals(type, "text"))
-		return NULL;
-	return getKeyJsonValueFromContainer(object, "text", strlen("text"), buffer);
+	return value && value->type == jbvString ? value : NULL;
 }
 
+/* Returns false where it is no part; *string is its text, or NULL if it has none. */
 static bool
-is_part(const JsonbValue *part)
+read_part(const JsonbValue *part, const JsonbValue **string, JsonbValue *buffer)
 {
-	JsonbValue buffer;
 	const JsonbValue *type;
 
+	*string = part;
 	if (part->type == jbvString)
 		return true;
 	if (!rag_json_is_object(part))
 		return false;
-	type = getKeyJsonValueFromContainer(part->val.binary.data, "type", strlen("type"),
-										&buffer);
-	return type && type->type == jbvString;
+	type = string_field(part, "type", buffer);
+	if (type && rag_json_equals(type, "text"))
+	{
+		*string = string_field(part, "text", buffer);
+		return *string != NULL;
+	}
+	*string = NULL;
+	return type != NULL;
 }
 
 /* Is there nothing in it but the text? */
@@ -148,10 +147,7 @@ text_of_parts(RagExtra *extra, int element, JsonbContainer *parts)
 		const JsonbValue *string;
 
 		n++;
-		if (!is_part(&part))
-			error_part(element, n);
-		string = text_of_part(&part, &buffer);
-		if (string && string->type != jbvString)
+		if (!read_part(&part, &string, &buffer))
 			error_part(element, n);
 		if (string)
 			appendBinaryStringInfo(&str, string->val.string.val, string->val.string.len);
@@ -245,7 +241,8 @@ rag_tool_result(const RagExtra *extra, const text *content)
 }
 
 static void
-require_unused(const RagMessage *message, const RagExtra *extra, const char *name, int len)
+require_unused(const RagMessage *message, const RagExtra *extra, const char *name,
+			   int len)
 {
 	JsonbValue buffer;
 
@@ -254,7 +251,7 @@ require_unused(const RagMessage *message, const RagExtra *extra, const char *nam
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("%sfield \"metadata\" has \"%.*s\", and so has the message",
+			 errmsg("%sfield \"metadata\" has \"%.*s\" already",
 					rag_element(message->element), len, name)));
 }
 
@@ -265,9 +262,9 @@ check_names(const RagMessage *message, const RagExtra *extra)
 
 	foreach (lc, extra->fields)
 	{
-		const JsonbPair *pair = lfirst(lc);
+		const JsonbValue *key = &((JsonbPair *) lfirst(lc))->key;
 
-		require_unused(message, extra, pair->key.val.string.val, pair->key.val.string.len);
+		require_unused(message, extra, key->val.string.val, key->val.string.len);
 	}
 	if (extra->results != NIL)
 		require_unused(message, extra, TOOL_RESULTS, strlen(TOOL_RESULTS));

@@ -124,6 +124,13 @@ rag_decode_date_time(char **field, int *ftype, int nf, int *dtype, struct pg_tm 
 	ExecInsertIndexTuples((relinfo), (slot), (estate), false, false, NULL, NIL)
 #endif
 
+/* From 17 on, an index may keep something between the rows of one statement. */
+#if PG_VERSION_NUM >= 170000
+#define rag_index_insert_cleanup(rel, info) index_insert_cleanup((rel), (info))
+#else
+#define rag_index_insert_cleanup(rel, info) ((void) (rel), (void) (info))
+#endif
+
 /*
  * 16 moved the columns of an INSERT from the range table to permission infos, and 18
  * wants to know which relations pruning has left.

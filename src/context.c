@@ -32,7 +32,8 @@ enum
 
 /* The order is that of read.c, for the same reason. */
 static const RagStatement newest_first = {
-	"SELECT id::pg_catalog.int8, role::pg_catalog.text, content, token_count"
+	"SELECT id::pg_catalog.int8, role::pg_catalog.text, content::pg_catalog.text,"
+	" token_count"
 	" FROM %1$s.messages"
 	" WHERE ROW(session_id, id) OPERATOR(pg_catalog.>) ROW($1, $2)"
 	" AND session_id OPERATOR(pg_catalog.<=) $1"

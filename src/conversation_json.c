@@ -55,7 +55,12 @@ read_session_field(RagConversation *conversation, const JsonbValue *name,
 				   JsonbValue *value)
 {
 	static const char *const names[RAG_SESSION_NCOLUMNS] = {
-		[SESSION_ID] = "session_id", [SESSION_USER_ID] = "user_id", [SESSION_METADATA] = "metadata", [SESSION_CREATED_AT] = "created_at", [SESSION_UPDATED_AT] = "updated_at"};
+		[SESSION_ID] = "session_id",
+		[SESSION_USER_ID] = "user_id",
+		[SESSION_METADATA] = "metadata",
+		[SESSION_CREATED_AT] = "created_at",
+		[SESSION_UPDATED_AT] = "updated_at",
+	};
 	Datum *values = conversation->values;
 	int col = 0;
 
@@ -154,20 +159,24 @@ static void
 add_system_prompt(RagConversation *conversation, Oid nspoid)
 {
 	Datum *metadata = &conversation->values[SESSION_METADATA];
-	Jsonb *given = conversation->nulls[SESSION_METADATA] == 'n' ? NULL :
-																  DatumGetJsonbP(*metadata);
+	Jsonb *prompt = system_prompt_object(conversation->chat.system_prompt);
+	Jsonb *given = NULL;
 	JsonbValue buffer;
 
-	if (given && JB_ROOT_IS_OBJECT(given) &&
-		getKeyJsonValueFromContainer(&given->root, SYSTEM_PROMPT, strlen(SYSTEM_PROMPT),
-									 &buffer))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("field \"metadata\" has \"%s\", and there is a system message",
-						SYSTEM_PROMPT)));
-	*metadata = JsonbPGetDatum(rag_merge_metadata(given,
-												  system_prompt_object(conversation->chat.system_prompt),
-												  nspoid, "sessions"));
+	if (conversation->nulls[SESSION_METADATA] != 'n')
+		given = DatumGetJsonbP(*metadata);
+	if (given && !rag_jsonb_is_null(given))
+	{
+		if (!JB_ROOT_IS_OBJECT(given))
+			rag_error_field(0, "metadata", "an object, as there is a system message");
+		if (getKeyJsonValueFromContainer(&given->root, SYSTEM_PROMPT,
+										 strlen(SYSTEM_PROMPT), &buffer))
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("field \"metadata\" has \"%s\" already, and there is a system message",
+							SYSTEM_PROMPT)));
+	}
+	*metadata = JsonbPGetDatum(rag_merge_metadata(given, prompt, nspoid, "sessions"));
 	conversation->nulls[SESSION_METADATA] = ' ';
 }
 
@@ -175,6 +184,7 @@ void
 rag_conversation_from_json(RagConversation *conversation, Jsonb *json, bool keep_id,
 						   Oid nspoid)
 {
+	const Datum *values = conversation->values;
 	JsonbContainer *messages;
 	int64 upto_id = PG_INT64_MIN;
 
@@ -183,9 +193,9 @@ rag_conversation_from_json(RagConversation *conversation, Jsonb *json, bool keep
 	choose_session_id(conversation, keep_id);
 	conversation->has_summary =
 		conversation->nulls[SESSION_METADATA] != 'n' &&
-		rag_summary_upto(DatumGetJsonbP(conversation->values[SESSION_METADATA]), &upto_id);
-	rag_chat_from_json(&conversation->chat, messages,
-					   DatumGetUUIDP(conversation->values[SESSION_ID]), upto_id, nspoid);
+		rag_summary_upto(DatumGetJsonbP(values[SESSION_METADATA]), &upto_id);
+	rag_chat_from_json(&conversation->chat, messages, DatumGetUUIDP(values[SESSION_ID]),
+					   upto_id, nspoid);
 	if (conversation->chat.system_prompt)
 		add_system_prompt(conversation, nspoid);
 }

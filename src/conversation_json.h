@@ -25,7 +25,7 @@ typedef struct RagConversation
  * "messages" and the fields of a session. The session gets the id that it had
  * (keep_id), or a new one.
  *
- * Raises 22023 for anything else, naming the place.
+ * Raises 22023 for anything else, naming the place. *conversation starts as zeros.
  */
 extern void rag_conversation_from_json(RagConversation *conversation, Jsonb *json,
 									   bool keep_id, Oid nspoid);

@@ -9,6 +9,7 @@
 #include "compat.h"
 
 #include "catalog/pg_type_d.h"
+#include "commands/sequence.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "utils/array.h"
@@ -98,6 +99,7 @@ static void
 renew_ids(Copy *copy, int64 upto_id)
 {
 	Datum values[] = {UUIDPGetDatum(copy->from), Int64GetDatum(upto_id)};
+	Oid sequence = rag_relation("messages_id_seq", copy->nspoid);
 	bool isnull;
 	Datum ids;
 
@@ -111,7 +113,7 @@ renew_ids(Copy *copy, int64 upto_id)
 	for (int i = 0; i < copy->n; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		elements(copy->new_ids)[i] = rag_next_message_id(copy->nspoid);
+		elements(copy->new_ids)[i] = nextval_internal(sequence, true);
 	}
 }
 

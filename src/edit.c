@@ -33,9 +33,16 @@ static const RagStatement lock_metadata = {
 	2,
 	{INT8OID, UUIDOID}};
 
+/*
+ * They are found in the order of read.c, for the same reason, and deleted by the primary
+ * key.
+ */
 static const RagStatement delete_from = {
-	"DELETE FROM %1$s.messages WHERE id OPERATOR(pg_catalog.>=) $1"
-	" AND session_id OPERATOR(pg_catalog.=) $2",
+	"DELETE FROM %1$s.messages WHERE id OPERATOR(pg_catalog.=) ANY (ARRAY("
+	"SELECT m.id FROM %1$s.messages AS m"
+	" WHERE ROW(m.session_id, m.id) OPERATOR(pg_catalog.>=) ROW($2, $1)"
+	" AND m.session_id OPERATOR(pg_catalog.<=) $2"
+	" ORDER BY m.session_id, m.id))",
 	2,
 	{INT8OID, UUIDOID}};
 

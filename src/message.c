@@ -214,10 +214,17 @@ rag_insert_statement(bool many, int optional)
 	return statement;
 }
 
-int64
-rag_next_message_id(Oid nspoid)
+void
+rag_draw_ids(RagMessage **messages, int n, Oid nspoid)
 {
-	return nextval_internal(rag_relation("messages_id_seq", nspoid), true);
+	Oid sequence = rag_relation("messages_id_seq", nspoid);
+
+	for (int i = 0; i < n; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		messages[i]->values[COL_ID] = Int64GetDatum(nextval_internal(sequence, true));
+		messages[i]->isnull[COL_ID] = false;
+	}
 }
 
 static void
@@ -427,8 +434,7 @@ add_message(RagMessage *message, const text *user_id, Oid nspoid)
 			return;
 	}
 	rag_touch_session(nspoid, session_id, user_id);
-	message->values[COL_ID] = Int64GetDatum(rag_next_message_id(nspoid));
-	message->isnull[COL_ID] = false;
+	rag_draw_ids(&message, 1, nspoid);
 	if (!rag_insert_directly(&message, 1, rag_optional_columns(message), nspoid))
 		insert_message(message, nspoid);
 }

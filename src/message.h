@@ -85,8 +85,8 @@ extern void rag_check_columns(int optional, Oid nspoid);
  */
 extern const RagStatement *rag_insert_statement(bool many, int optional);
 
-/* Draws the id of a new message; the session must be locked before. */
-extern int64 rag_next_message_id(Oid nspoid);
+/* Draws the ids of new messages; their session must be locked before. */
+extern void rag_draw_ids(RagMessage **messages, int n, Oid nspoid);
 
 /*
  * Finds the messages that are there already, by their idempotency keys: sets

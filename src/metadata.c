@@ -26,13 +26,20 @@ rag_check_metadata(const Jsonb *metadata, Oid nspoid, const char *table, int ele
 			 rag_errtable(nspoid, table, "metadata", NULL)));
 }
 
-static bool
-is_json_null(Jsonb *json)
+bool
+rag_jsonb_is_null(Jsonb *json)
 {
 	JsonbValue value;
 
 	return JB_ROOT_IS_SCALAR(json) && JsonbExtractScalar(&json->root, &value) &&
 		value.type == jbvNull;
+}
+
+static Datum
+remove_key(Datum object, const char *key, int len)
+{
+	return DirectFunctionCall2(jsonb_delete, object,
+							   PointerGetDatum(cstring_to_text_with_len(key, len)));
 }
 
 /* Without the keys that change has with null. */
@@ -48,9 +55,7 @@ remove_nulls(Datum merged, Jsonb *change)
 	{
 		(void) JsonbIteratorNext(&it, &value, true);
 		if (value.type == jbvNull)
-			merged = DirectFunctionCall2(jsonb_delete, merged,
-										 PointerGetDatum(cstring_to_text_with_len(key.val.string.val,
-																				  key.val.string.len)));
+			merged = remove_key(merged, key.val.string.val, key.val.string.len);
 	}
 	return merged;
 }
@@ -60,7 +65,7 @@ rag_merge_metadata(Jsonb *metadata, Jsonb *change, Oid nspoid, const char *table
 {
 	Datum merged = JsonbPGetDatum(change);
 
-	if (metadata && !is_json_null(metadata))
+	if (metadata && !rag_jsonb_is_null(metadata))
 	{
 		if (!JB_ROOT_IS_OBJECT(metadata))
 			ereport(ERROR,
@@ -94,17 +99,16 @@ rag_set_summary_upto(Jsonb *metadata, int64 upto_id)
 				.val.string = {.len = strlen(SUMMARY_UPTO), .val = SUMMARY_UPTO}},
 		.value = {.type = jbvNumeric, .val.numeric = int64_to_numeric(upto_id)}};
 	JsonbValue object = {.type = jbvObject, .val.object = {.nPairs = 1, .pairs = &pair}};
+	Datum change = JsonbPGetDatum(JsonbValueToJsonb(&object));
 
 	return DatumGetJsonbP(DirectFunctionCall2(jsonb_concat, JsonbPGetDatum(metadata),
-											  JsonbPGetDatum(JsonbValueToJsonb(&object))));
+											  change));
 }
 
 Jsonb *
 rag_remove_summary(Jsonb *metadata)
 {
-	Datum without = DirectFunctionCall2(jsonb_delete, JsonbPGetDatum(metadata),
-										PointerGetDatum(cstring_to_text(SUMMARY)));
+	Datum without = remove_key(JsonbPGetDatum(metadata), SUMMARY, strlen(SUMMARY));
 
-	return DatumGetJsonbP(DirectFunctionCall2(jsonb_delete, without,
-											  PointerGetDatum(cstring_to_text(SUMMARY_UPTO))));
+	return DatumGetJsonbP(remove_key(without, SUMMARY_UPTO, strlen(SUMMARY_UPTO)));
 }

@@ -9,6 +9,8 @@
 
 #include "utils/jsonb.h"
 
+extern bool rag_jsonb_is_null(Jsonb *json);
+
 /*
  * Raises 22023 unless the metadata is a JSON object. table is the one that it is for,
  * element as for rag_element().

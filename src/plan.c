@@ -65,6 +65,13 @@ plan_entry(const RagStatement *statement, Oid nspoid)
 	return entry;
 }
 
+static void
+set_locally(const char *name, const char *value)
+{
+	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE,
+							 true, 0, false);
+}
+
 /*
  * Each statement finds its rows by an index, in the order of that index, and one
  * generic plan serves for all parameters. That plan is made here at once, with
@@ -77,24 +84,19 @@ plan_entry(const RagStatement *statement, Oid nspoid)
 static int
 make_generic_plan(SPIPlanPtr plan)
 {
-	static const struct
-	{
-		const char *name;
-		const char *value;
-	} settings[] = {
-		{"enable_indexscan", "on"}, {"enable_nestloop", "on"},
-		{"enable_seqscan", "off"}, {"enable_bitmapscan", "off"},
-		{"enable_sort", "off"}, {"enable_incremental_sort", "off"},
-		{"enable_hashjoin", "off"}, {"enable_mergejoin", "off"},
-		{"jit", "off"}, /* what is discouraged and yet needed looks expensive */
-	};
+	static const char *const on[] = {"enable_indexscan", "enable_nestloop"};
+	static const char *const off[] = {
+		"enable_seqscan", "enable_bitmapscan", "enable_sort", "enable_incremental_sort",
+		"enable_hashjoin", "enable_mergejoin",
+		"jit"}; /* what is discouraged, and yet needed, looks expensive */
 	CachedPlanSource *source = linitial(SPI_plan_get_plan_sources(plan));
 	int nestlevel = NewGUCNestLevel();
 	CachedPlan *cplan;
 
-	for (int i = 0; i < (int) lengthof(settings); i++)
-		(void) set_config_option(settings[i].name, settings[i].value, PGC_USERSET,
-								 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	for (int i = 0; i < (int) lengthof(on); i++)
+		set_locally(on[i], "on");
+	for (int i = 0; i < (int) lengthof(off); i++)
+		set_locally(off[i], "off");
 	cplan = SPI_plan_get_cached_plan(plan);
 	if (cplan)
 		ReleaseCachedPlan(cplan, CurrentResourceOwner);
@@ -173,6 +175,26 @@ make_params(const RagStatement *statement, const Datum *values, const char *null
 	return params;
 }
 
+/*
+ * A caller who has custom plans forced gets our generic one nevertheless: a custom
+ * plan would be made with the settings of the moment.
+ */
+static int
+execute_generic_plan(SPIPlanPtr plan, const SPIExecuteOptions *options)
+{
+	int nestlevel;
+	int rc;
+
+	if (plan_cache_mode != PLAN_CACHE_MODE_FORCE_CUSTOM_PLAN)
+		return SPI_execute_plan_extended(plan, options);
+
+	nestlevel = NewGUCNestLevel();
+	set_locally("plan_cache_mode", "auto");
+	rc = SPI_execute_plan_extended(plan, options);
+	AtEOXact_GUC(true, nestlevel);
+	return rc;
+}
+
 /* With dest, the rows go there, and not to SPI_tuptable. */
 static uint64
 execute(const RagStatement *statement, Oid nspoid, const Datum *values,
@@ -187,7 +209,7 @@ execute(const RagStatement *statement, Oid nspoid, const Datum *values,
 	entry->executing++;
 	PG_TRY();
 	{
-		int rc = SPI_execute_plan_extended(entry->plan, &options);
+		int rc = execute_generic_plan(entry->plan, &options);
 
 		if (rc < 0)
 			elog(ERROR, "could not execute \"%s\": %s", statement->sql,

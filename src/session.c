@@ -142,7 +142,8 @@ rag_require_session(Oid nspoid, const pg_uuid_t *session_id, const text *user_id
 {
 	Datum values[] = {UUIDPGetDatum(session_id), PointerGetDatum(user_id)};
 
-	if (rag_query(user_id ? &look_owned : &look, nspoid, values, NULL) == 0)
+	if (!rag_see_directly(nspoid, session_id, user_id) &&
+		rag_query(user_id ? &look_owned : &look, nspoid, values, NULL) == 0)
 		rag_error_no_session(nspoid, session_id);
 }
 
@@ -359,6 +360,16 @@ rag_update_session(PG_FUNCTION_ARGS)
 	PG_RETURN_DATUM(merged);
 }
 
+pg_noreturn static void
+error_kept(Oid nspoid)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
+			 errmsg("nothing was deleted from table \"%s\"", "sessions"),
+			 errdetail("A trigger or a rule on the table kept the row."),
+			 rag_errtable(nspoid, "sessions", NULL, NULL)));
+}
+
 /*
  * rag_delete_session(session_id uuid, user_id text DEFAULT NULL) returns boolean
  *
@@ -385,7 +396,7 @@ rag_delete_session(PG_FUNCTION_ARGS)
 	deleted = rag_execute(has_user ? &delete_owned : &delete, nspoid, values, NULL) > 0;
 	if (!deleted &&
 		rag_execute(has_user ? &look_owned : &look, nspoid, values, NULL) > 0)
-		rag_error_discarded(nspoid, "sessions");
+		error_kept(nspoid);
 	SPI_finish();
 
 	PG_RETURN_BOOL(deleted);

@@ -216,7 +216,8 @@ tell_next() {
    SELECT rag_add_message(:'id', 'assistant', 'One that looks things up before it answers.',
                           sources => '[{"document_id": "glossary-7", "score": 0.92}]',
                           latency_ms => 312.5, top_k => 5, query_type => 'definition');
-   SELECT id, role, content, created_at FROM messages WHERE session_id = :'id' ORDER BY id;
+   SELECT id, role, content, created_at FROM rag_get_messages(:'id');
+   SELECT session_id, title, preview FROM rag_list_sessions('you');
    \df rag_*
 SQL
   if [ -n "$here" ]; then

@@ -191,12 +191,15 @@ rag_require() {
   exit 1
 }
 
-# The packaged server creates and starts a cluster when it is installed. That is
-# not ours to decide on somebody's machine: no cluster, only for this install.
+# The packages of the server and of PgBouncer start services when they are installed,
+# now and at each boot. That is not ours to decide on somebody's machine: no cluster and
+# no start, only for this install, and no pooler at boot.
 rag_apt_install() (
   dropin=/etc/postgresql-common/createcluster.d/zz_rag_events.conf
+  policy=/usr/sbin/policy-rc.d
+  [ ! -e "$policy" ] || policy= # somebody's own
   log=$(mktemp)
-  trap 'rm -f "$log"; rag_root rm -f "$dropin"' EXIT
+  trap 'rm -f "$log"; rag_root rm -f "$dropin" ${policy:+"$policy"}' EXIT
   trap 'exit 130' INT
   trap 'exit 143' TERM HUP
 
@@ -215,11 +218,19 @@ rag_apt_install() (
   rag_note "installing with apt: $packages"
   rag_root mkdir -p "${dropin%/*}"
   echo 'create_main_cluster = false' | rag_root tee "$dropin" >/dev/null
+  if [ -n "$policy" ]; then
+    printf '#!/bin/sh\nexit 101\n' | rag_root tee "$policy" >/dev/null
+    rag_root chmod +x "$policy"
+  fi
   # shellcheck disable=SC2086 # a list of words
   if ! rag_apt install --no-install-recommends --no-upgrade $packages; then
     cat "$log" >&2
     exit 1
   fi
+  case " $packages" in
+  *" pgbouncer "*) rag_root systemctl --quiet disable pgbouncer >/dev/null 2>&1 ;;
+  esac
+  true
 )
 
 # ---------------------------------------------------------------------------

@@ -50,18 +50,36 @@ read_file(const char *path)
 	return content;
 }
 
-/* The end of at most max lines of text. */
-static char *
-end_of_lines(char *text, int max)
+/* Cuts text into lines; lines[n] is its end. */
+static char **
+split_lines(char *text, int *n)
 {
-	for (; max > 0 && *text; max--)
+	char **lines = NULL;
+
+	for (*n = 0;; (*n)++)
 	{
+		lines = realloc(lines, sizeof(char *) * (*n + 1));
+		if (!lines)
+			fail("lines");
+		lines[*n] = text;
+		if (*text == '\0')
+			return lines;
 		text = strchr(text, '\n');
 		if (!text)
 			fail("unfinished line");
 		text++;
 	}
-	return text;
+}
+
+/* Ends the two values of each line, which a tab separates, as libpq wants them. */
+static void
+split_values(char **lines, int n)
+{
+	for (int i = 0; i < n; i++)
+	{
+		*strchr(lines[i], '\t') = '\0';
+		lines[i + 1][-1] = '\0';
+	}
 }
 
 static void
@@ -112,30 +130,21 @@ read_results(int n)
 }
 
 /*
- * One call a line of the text, with what stands before and after the tab. With ids,
- * these sessions are touched at the end.
+ * One call a line, with its two values. With ids, these sessions are touched at the
+ * end.
  */
 static void
-load_calls(const char *text, const char *end, const char *ids, const char *last)
+load_calls(char **lines, int n, const char *ids, const char *last)
 {
-	char *copy = strdup(text);
-	char *line = copy;
-	int n = 0;
-
 	if (!PQenterPipelineMode(conn))
 		fail("pipeline");
 	send_statement("BEGIN");
-	while (line < copy + (end - text))
+	for (int i = 0; i < n; i++)
 	{
-		char *tab = strchr(line, '\t');
-		char *newline = strchr(line, '\n');
-		const char *values[2] = {line, tab + 1};
+		const char *values[2] = {lines[i], lines[i] + strlen(lines[i]) + 1};
 
-		*tab = *newline = '\0';
 		if (!PQsendQueryPrepared(conn, "load", 2, values, NULL, NULL, 0))
 			fail("call");
-		line = newline + 1;
-		n++;
 	}
 	if (ids)
 	{
@@ -150,12 +159,13 @@ load_calls(const char *text, const char *end, const char *ids, const char *last)
 	read_results(n + 2 + (ids != NULL));
 	if (!PQexitPipelineMode(conn))
 		fail("pipeline");
-	free(copy);
 }
 
 static void
-load_copy(const char *text, const char *end, const char *ids, const char *last)
+load_copy(char **lines, int n, const char *ids, const char *last)
 {
+	const char *text = lines[0];
+	const char *end = lines[n];
 	const char *values[1] = {ids};
 
 	command("BEGIN");
@@ -180,17 +190,16 @@ load_copy(const char *text, const char *end, const char *ids, const char *last)
 int
 main(int argc, char **argv)
 {
-	void (*load)(const char *, const char *, const char *, const char *) = load_calls;
+	void (*load)(char **, int, const char *, const char *) = load_calls;
 	const char *ids = NULL;
-	char *text;
-	char *end;
+	char **lines;
+	int n;
 	struct timespec begin;
 	struct timespec finish;
 
 	if (argc < 3)
 		fail("usage: load MODE FILE [IDS]");
-	text = read_file(argv[2]);
-	end = text + strlen(text);
+	lines = split_lines(read_file(argv[2]), &n);
 	if (argc > 3)
 		ids = read_file(argv[3]);
 	conn = PQconnectdb("");
@@ -209,10 +218,12 @@ main(int argc, char **argv)
 				" latency_ms float8, top_k int, query_type varchar)");
 	else
 		load = load_copy;
+	if (load == load_calls)
+		split_values(lines, n);
 
-	load(text, end_of_lines(text, WARM_UP), ids, "ROLLBACK");
+	load(lines, n < WARM_UP ? n : WARM_UP, ids, "ROLLBACK");
 	clock_gettime(CLOCK_MONOTONIC, &begin);
-	load(text, end, ids, "COMMIT");
+	load(lines, n, ids, "COMMIT");
 	clock_gettime(CLOCK_MONOTONIC, &finish);
 	printf("%.1f\n", (finish.tv_sec - begin.tv_sec) * 1e6 +
 					 (finish.tv_nsec - begin.tv_nsec) / 1e3);

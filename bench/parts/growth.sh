@@ -19,6 +19,7 @@ part_growth() {
     progress "growth: filling a table with $size messages"
     make_template "growth_$size" '' $((size / 10))
     sql -d "rag_bench_growth_$size" -v size="$size" -f "$bench/fill.sql" || exit 1
+    [ -n "$here" ] || sync -f "$data"
     for _ in 1 2 3; do measure_growth warm "$size"; done
   done
   progress "growth"

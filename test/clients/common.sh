@@ -36,7 +36,7 @@ own_database() {
   caller=${PGUSER-$(id -un)} callers_database=${PGDATABASE-$caller}
   own=rag_client_$$
   rag_workdir
-  trap 'status=$?; drop_database; (exit "$status"); rag_cleanup' EXIT
+  trap 'status=$?; stop_pooler; drop_database; (exit "$status"); rag_cleanup' EXIT
   as_caller -c "CREATE ROLE $own LOGIN" -c "CREATE DATABASE $own OWNER $own TEMPLATE template0 ENCODING 'UTF8'" || exit 1
   export PGUSER=$own PGDATABASE=$own PGCLIENTENCODING=UTF8
 }
@@ -77,7 +77,76 @@ psycopg_python() {
 node_modules() {
   rag_require npm
   cp "$RAG_ROOT"/test/clients/package*.json "$@" "$RAG_TMP" &&
-    npm ci --prefix "$RAG_TMP" --loglevel error --no-audit --no-fund --no-update-notifier >&2
+    npm ci --prefix "$RAG_TMP" --ignore-scripts --loglevel error --no-audit --no-fund --no-update-notifier >&2
+}
+
+# ---------------------------------------------------------------------------
+# A pooler
+# ---------------------------------------------------------------------------
+
+# Clients wait for one of so many connections to the server.
+pool_size=3
+pooler=
+
+# start_pooler: PgBouncer in front of the server, in transaction pooling, with a Unix
+# socket and a log of its own. It hands the connections to the server out in turn, so
+# that consecutive statements of one client run on different ones. Sets prepares to 1
+# where it knows of prepared statements, and to nothing where it does not.
+start_pooler() {
+  local dir=$RAG_TMP/pooler program
+
+  rag_require deb:pgbouncer
+  program=$(PATH=$PATH:/usr/sbin command -v pgbouncer) || rag_die "no pgbouncer"
+  version=$("$program" --version | sed -n 's/^PgBouncer \([0-9.]*\).*/\1/p')
+  # shellcheck disable=SC2034 # for the tests
+  prepares=$(printf '%s\n' 1.21 "$version" | sort -C -V && echo 1)
+  echo "# PgBouncer $version"
+  mkdir "$dir" && printf '"%s" ""\n' "$own" >"$dir/users" || exit 1
+  cat >"$dir/pgbouncer.ini" <<END
+[databases]
+$own = host=${PGHOST:-/var/run/postgresql} port=${PGPORT:-5432}
+[pgbouncer]
+listen_addr =
+listen_port = 6432
+unix_socket_dir = $dir
+auth_type = trust
+auth_file = $dir/users
+pool_mode = transaction
+default_pool_size = $pool_size
+server_round_robin = 1
+${prepares:+max_prepared_statements = 100}
+END
+  "$program" -q "$dir/pgbouncer.ini" >"$dir/log" 2>&1 &
+  pooler=$!
+  for _ in {1..100}; do
+    ! through_pooler sql -c "SELECT 1" >/dev/null 2>&1 || return 0
+    kill -0 "$pooler" 2>/dev/null || break
+    sleep 0.1
+  done
+  cat "$dir/log"
+  rag_die "PgBouncer does not answer"
+}
+
+# stop_pooler: if there is one.
+stop_pooler() {
+  [ -n "$pooler" ] || return 0
+  kill "$pooler" 2>/dev/null
+  wait "$pooler" 2>/dev/null
+  pooler=
+}
+
+# through_pooler COMMAND…
+through_pooler() { PGHOST=$RAG_TMP/pooler PGPORT=6432 POOL_SIZE=$pool_size "$@"; }
+
+# direct_and_pooled COMMAND…: a program of tests, which prints TAP, against the server
+# with prepared statements, through the pooler without, and with them where it can. The
+# program is told by PREPARE (1 or nothing), POOL_SIZE (connections of the pooler to
+# the server, if there is one) and LABEL (what the names of the tests begin with).
+direct_and_pooled() {
+  LABEL="direct, prepared" PREPARE=1 "$@" || failures=$((failures + 1))
+  LABEL="pooled, not prepared" PREPARE='' through_pooler "$@" || failures=$((failures + 1))
+  [ -n "$prepares" ] || return 0
+  LABEL="pooled, prepared" PREPARE=1 through_pooler "$@" || failures=$((failures + 1))
 }
 
 own_database

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import pg from 'pg';
+import { finish, test } from './tap.mjs';
 
 const FIELDS = ['role', 'content', 'sources', 'latency_ms', 'top_k', 'query_type'];
 const CREATE = {
@@ -14,18 +15,6 @@ const ADD = {
   text: `SELECT rag_add_message(session_id => $1, role => $2, content => $3, sources => $4,
                                 latency_ms => $5, top_k => $6, query_type => $7) AS id`,
 };
-let failures = 0;
-
-async function test(name, body) {
-  try {
-    await body();
-    console.log('ok -', name);
-  } catch (error) {
-    console.log(error);
-    console.log('not ok -', name);
-    failures += 1;
-  }
-}
 
 // pg makes a PostgreSQL array of a JavaScript array, so JSON is written here.
 const jsonb = (value) => (value == null ? null : JSON.stringify(value));
@@ -104,4 +93,4 @@ await test('conversations are the same', async () => {
 await client.query('ROLLBACK');
 await test('errors have their SQLSTATE', () => errors(client));
 await client.end();
-process.exit(failures > 0 ? 1 : 0);
+finish();

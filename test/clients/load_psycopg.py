@@ -2,27 +2,16 @@
 
 import json
 import sys
-import traceback
 import uuid
 
 import psycopg
 from psycopg.types.json import Jsonb
 
+from tap import finish, test
+
 ADD = """SELECT rag_add_message(session_id => %s, role => %s, content => %s, sources => %s,
                                 latency_ms => %s, top_k => %s, query_type => %s)"""
 FIELDS = ("role", "content", "sources", "latency_ms", "top_k", "query_type")
-failures = 0
-
-
-def test(name, function, *arguments, **keywords):
-    global failures
-    try:
-        function(*arguments, **keywords)
-        print("ok -", name)
-    except Exception:
-        traceback.print_exc(file=sys.stdout)
-        print("not ok -", name)
-        failures += 1
 
 
 def jsonb(value):
@@ -120,8 +109,8 @@ conversations = [json.loads(line) for name in sys.argv[1:] for line in open(name
 print("# psycopg", psycopg.__version__, psycopg.pq.__impl__)
 print(f"# {len(conversations)} sessions, {sum(len(c['messages']) for c in conversations)} messages")
 with psycopg.connect(autocommit=True) as conn:
-    test("conversations are the same, read as text", roundtrip, conn, conversations, binary=False)
-    test("conversations are the same, read as binary", roundtrip, conn, conversations, binary=True)
+    test("conversations are the same, read as text", roundtrip, conn, conversations, False)
+    test("conversations are the same, read as binary", roundtrip, conn, conversations, True)
     test("errors have their class and SQLSTATE", errors, conn)
     test("parameters of several Python types are taken", argument_types, conn)
-sys.exit(failures > 0)
+finish()

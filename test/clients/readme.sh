@@ -2,84 +2,19 @@
 #
 # The README says what is so:
 #
-# - Its ```sql blocks run in order, in one session. A block that a ``` block follows
-#   at once prints that in the end; the others have no errors. UUIDs, times, widths,
-#   numbers of versions and "(N rows)" do not count, so that a new version changes
-#   nothing here. A block after a line "<!-- not run -->" is not run.
+# - Its SQL prints what it shows; see document.sh.
 # - Its Python and JavaScript stand to the letter in files of examples/.
 # - Its reference has every function with its parameters and result columns, and
 #   every SQLSTATE that the sources raise.
 
 # shellcheck source=test/clients/common.sh
 . "$(dirname "$0")/common.sh"
+# shellcheck source=test/clients/document.sh
+. "$RAG_ROOT/test/clients/document.sh"
 
 readme=$RAG_ROOT/README.md
 
-# ---------------------------------------------------------------------------
-# SQL
-# ---------------------------------------------------------------------------
-
-# blocks: writes $RAG_TMP/N.sql and, where it is shown, N.expected; prints each N
-# and the line of the README that it begins on.
-blocks() {
-  awk -v dir="$RAG_TMP" '
-    /^```/ && inside { inside = 0; after = NR; next }
-    /^```/ {
-      inside = 1; file = ""
-      if ($0 == "```sql" && previous != "<!-- not run -->") {
-        n++; file = dir "/" n ".sql"; sql = 1
-        print n, NR
-      } else {
-        if ($0 == "```" && sql && after == NR - 1) file = dir "/" n ".expected"
-        sql = 0
-      }
-      next
-    }
-    inside && file { print >file }
-    !inside && !NF { after++ } # empty lines do not part them
-    { previous = $0 }' "$readme"
-}
-
-# script N…: all blocks, each behind a line with its number.
-script() {
-  local n
-
-  for n in "$@"; do
-    printf '\\echo %s\n' "=== $n ==="
-    cat "$RAG_TMP/$n.sql"
-  done
-}
-
-# normalized: without what differs from run to run, and from width to width.
-normalized() {
-  sed -E -e 's/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/UUID/g' \
-    -e 's/[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([+-][0-9:]+)?/TIME/g' \
-    -e 's/-{2,}/-/g; s/ +/ /g; s/ $//; s/(^| )[0-9]+\.[0-9]+( |$)/\1VERSION\2/g' -e '/^$/d; /^\([0-9]+ rows?\)$/d'
-}
-
-# block N: what it printed is what the README shows, and nothing else went wrong.
-block() {
-  local actual expected='' rest
-
-  actual=$(sed -n "/^=== $1 ===\$/,/^=== $(($1 + 1)) ===\$/{ /^=== /d; p; }" "$RAG_TMP/output" | normalized)
-  [ ! -e "$RAG_TMP/$1.expected" ] || expected=$(normalized <"$RAG_TMP/$1.expected")
-  rest=${actual%"$expected"}
-  [ "$rest$expected" = "$actual" ] && ! grep '^ERROR' <<<"$rest" && return
-  diff <(printf '%s\n' "$expected") <(printf '%s\n' "$actual")
-  return 1
-}
-
-numbers=()
-lines=()
-while read -r n line; do
-  numbers+=("$n") lines+=("$line")
-done < <(blocks)
-ok "there are blocks of SQL with their output" test -s "$RAG_TMP/2.expected"
-# From 18 on an error in a script has a context, which is not shown.
-script "${numbers[@]}" | psql -X -q -v SHOW_CONTEXT=never >"$RAG_TMP/output" 2>&1
-for i in "${!numbers[@]}"; do
-  ok "SQL in line ${lines[i]}" block "${numbers[i]}"
-done
+sql_of "$readme"
 
 # ---------------------------------------------------------------------------
 # Programs

@@ -125,17 +125,9 @@ SELECT * FROM pg_temp.compare();
 ROLLBACK;
 DROP TABLE stored;
 
--- Every index finds every row: those of the extension, and any that the user adds.
-CREATE INDEX u_hash ON messages USING hash (content);
-CREATE INDEX u_gin ON messages USING gin (sources jsonb_path_ops);
-CREATE INDEX u_brin ON messages USING brin (created_at);
-CREATE INDEX u_expression ON messages (length(content), upper(role));
-CREATE INDEX u_partial ON messages (top_k) INCLUDE (query_type) WHERE role = 'user';
-CREATE INDEX u_search ON messages USING gin (to_tsvector('simple', content));
-SELECT pg_temp.add(more => '{"content": "Hello"}');
-SELECT cardinality(rag_add_messages(:'s1', (SELECT jsonb_agg(jsonb_build_object('role', CASE n % 2 WHEN 0 THEN 'user' ELSE 'assistant' END,
-                                                                                'content', 'word' || n, 'top_k', n, 'sources', jsonb_build_array(n))) FROM generate_series(1, 2000) n)));
-SET enable_seqscan = off;
+-- Every index finds every row: those of the extension, and any that the user adds, be
+-- they plain (without expressions, and with no other predicate than that there is a
+-- value), or not.
 CREATE FUNCTION pg_temp.by(query text, OUT index text, OUT rows bigint) LANGUAGE plpgsql AS $$
 DECLARE
   plan jsonb;
@@ -144,9 +136,41 @@ BEGIN
   index := trim('"' FROM jsonb_path_query_first(plan, '$.**."Index Name"')::text);
   EXECUTE 'SELECT count(*) FROM messages WHERE ' || query INTO rows;
 END $$;
+CREATE FUNCTION pg_temp.add_words(session uuid) RETURNS integer LANGUAGE sql AS $$
+SELECT cardinality(rag_add_messages(session, (SELECT jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
+  'role', CASE n % 2 WHEN 0 THEN 'user' ELSE 'assistant' END, 'content', 'word' || n, 'top_k', n, 'sources', jsonb_build_array(n),
+  'token_count', CASE n % 3 WHEN 0 THEN n END))) FROM generate_series(1, 2000) n)))
+$$;
+CREATE INDEX u_hash ON messages USING hash (content);
+CREATE INDEX u_gin ON messages USING gin (sources jsonb_path_ops);
+CREATE INDEX u_brin ON messages USING brin (created_at);
+CREATE UNIQUE INDEX u_unique ON messages (content, id);
+CREATE INDEX u_tokens ON messages (token_count) WHERE token_count IS NOT NULL;
+CREATE INDEX u_own ON messages (metadata) WHERE metadata IS NOT NULL;
+SELECT pg_temp.add(more => '{"content": "Hello"}');
+SELECT pg_temp.add_words(:'s1');
+SET enable_seqscan = off;
+SELECT b.*
+FROM (VALUES (1, 'content = ''word1777'''), (2, 'sources @> ''[1777]'''), (3, 'content = ''word1777'' AND id > 0'),
+             (4, 'token_count = 1776'), (5, 'token_count IS NOT NULL'), (6, 'metadata IS NOT NULL')) AS q (n, query),
+     pg_temp.by(query) b ORDER BY n;
+SET enable_indexscan = off;
+SET enable_indexonlyscan = off;
+SELECT count(*) FROM messages WHERE created_at > '2020-01-01';
+RESET enable_indexscan;
+RESET enable_indexonlyscan;
+DELETE FROM messages WHERE content LIKE 'word%';
+DROP INDEX u_unique;
+CREATE INDEX u_expression ON messages (length(content), upper(role));
+CREATE INDEX u_partial ON messages (top_k) INCLUDE (query_type) WHERE role = 'user';
+CREATE INDEX u_search ON messages USING gin (to_tsvector('simple', content));
+CREATE INDEX u_any_type ON messages (id) WHERE query_type IS NOT NULL;
+SELECT pg_temp.add(more => '{"content": "Hello"}');
+SELECT pg_temp.add_words(:'s1');
 SELECT b.*
 FROM (VALUES (1, 'content = ''word1777'''), (2, 'sources @> ''[1777]'''), (3, 'length(content) = 8 AND upper(role) = ''USER'''),
-             (4, 'top_k = 1778 AND role = ''user'''), (5, 'to_tsvector(''simple'', content) @@ ''word1777''')) AS q (n, query),
+             (4, 'top_k = 1778 AND role = ''user'''), (5, 'to_tsvector(''simple'', content) @@ ''word1777'''),
+             (6, 'token_count = 1776'), (7, 'query_type IS NOT NULL')) AS q (n, query),
      pg_temp.by(query) b ORDER BY n;
 SET enable_indexscan = off;
 SET enable_indexonlyscan = off;
@@ -156,7 +180,7 @@ RESET enable_indexscan;
 RESET enable_indexonlyscan;
 SELECT rag_add_messages(:'s1', '[{"role": "user", "content": "x", "idempotency_key": "k"}]')
      = rag_add_messages(:'s1', '[{"role": "user", "content": "x", "idempotency_key": "k"}]') AS found_by_key;
-DROP INDEX u_hash, u_gin, u_brin, u_expression, u_partial, u_search;
+DROP INDEX u_hash, u_gin, u_brin, u_tokens, u_own, u_expression, u_partial, u_search, u_any_type;
 
 -- Dropped columns, columns in another order, a wider id, other types for text: it is
 -- still direct.
@@ -594,6 +618,22 @@ SELECT * FROM pg_temp.both_ways('[{"role": "user", "content": "x", "query_type":
 SELECT * FROM pg_temp.both_ways((SELECT jsonb_agg(jsonb_build_object('role', 'user', 'content', 'x', 'query_type', (n % 1999)::text)) FROM generate_series(1, 2000) n)) \gx
 SELECT pg_temp.add(more => '{"query_type": "B"}');
 SELECT * FROM pg_temp.both_ways('[{"role": "user", "content": "x", "query_type": "b"}]') \gx
+ROLLBACK;
+BEGIN;
+CREATE UNIQUE INDEX u ON messages (session_id, token_count) WHERE token_count IS NOT NULL;
+CREATE UNIQUE INDEX u_type ON messages (query_type);
+SELECT * FROM pg_temp.both_ways('[{"role": "user", "content": "x", "token_count": 1}, {"role": "user", "content": "x"}, {"role": "user", "content": "x"},
+                                  {"role": "user", "content": "x", "token_count": 1}]') \gx
+SELECT * FROM pg_temp.both_ways('[{"role": "user", "content": "x", "query_type": "a", "token_count": 2}, {"role": "user", "content": "y", "query_type": "b", "token_count": 2},
+                                  {"role": "user", "content": "z", "query_type": "a", "token_count": 3}]') \gx
+SELECT * FROM pg_temp.both_ways('[{"role": "user", "content": "x", "query_type": "a"}, {"role": "user", "content": "x"}, {"role": "user", "content": "x", "query_type": "a"}]') \gx
+ROLLBACK;
+-- More indexes than are looked at.
+BEGIN;
+DO $$ BEGIN FOR i IN 1 .. 20 LOOP CREATE INDEX ON messages (top_k, id); END LOOP; END $$;
+CREATE UNIQUE INDEX u ON messages (token_count);
+SELECT * FROM pg_temp.both_ways('[{"role": "user", "content": "x", "token_count": 1}, {"role": "user", "content": "x", "token_count": 1}]') \gx
+SELECT pg_temp.add(more => '{"token_count": 1}');
 ROLLBACK;
 BEGIN;
 ALTER TABLE messages ADD CONSTRAINT one_each EXCLUDE (top_k WITH =, role WITH =) WHERE (top_k > 0);

@@ -16,7 +16,8 @@ CREATE ROLE regress_rag_writer;
 \set s 00000000-0000-4000-8000-000000000001
 
 -- Each function often enough to use every kept statement: plain and with user_id,
--- with a session that is there and one that is not. The ids are 1 and 2.
+-- with a session that is there and one that is not. The ids are 1 and 2, and a third is
+-- drawn.
 CREATE FUNCTION pg_temp.converse(schema regnamespace)
 RETURNS TABLE (id bigint, role text, content text) LANGUAGE plpgsql AS $$
 DECLARE
@@ -27,7 +28,14 @@ BEGIN
   EXECUTE format('SELECT %s.rag_create_session()', schema);
   EXECUTE format('SELECT %s.rag_add_message(%L, %L, %L)', schema, s, 'user', 'in ' || schema::text);
   EXECUTE format('SELECT %s.rag_add_message(%L, %L, %L, user_id => %L)', schema, s, 'assistant', 'in ' || schema::text, 'alice');
-  RETURN QUERY EXECUTE format('SELECT id::bigint, role::text, content FROM %s.messages ORDER BY id', schema);
+  EXECUTE format('SELECT %s.rag_update_session(%L, %L, %L)', schema, s, '{"title": "in ' || schema || '"}', 'alice');
+  EXECUTE format('SELECT %s.rag_update_message(%L, 2, metadata => %L)', schema, s, '{"edited": true}');
+  EXECUTE format('SELECT %1$s.rag_delete_messages(%2$L, %1$s.rag_add_message(%2$L, %3$L, %3$L))', schema, s, 'user');
+  EXECUTE format('SELECT %s.rag_delete_session(%s.rag_create_session())', schema, schema);
+  EXECUTE format('SELECT FROM %s.rag_list_sessions(%L)', schema, 'alice');
+  EXECUTE format('SELECT FROM %s.rag_get_context(%L, 100)', schema, s);
+  EXECUTE format('SELECT FROM %s.rag_get_messages_after(%L, 0)', schema, s);
+  RETURN QUERY EXECUTE format('SELECT m.id, m.role, m.content FROM %s.rag_get_messages(%L, user_id => %L) m', schema, s, 'alice');
 END $$;
 
 --
@@ -151,6 +159,7 @@ ALTER TABLE plans_a.messages DROP COLUMN mood;
 ALTER TABLE plans_a.sessions DROP COLUMN tenant;
 SELECT plans_a.rag_add_message(:'s', 'user', 'columns dropped', user_id => 'alice');
 DROP INDEX plans_a.ix_messages_session_id, plans_a.ix_sessions_user_id;
+SELECT count(*) AS readers_work, (SELECT count(*) FROM plans_a.rag_list_sessions('alice')) AS sessions FROM plans_a.rag_get_messages(:'s', 2);
 SELECT plans_a.rag_add_message(:'s', 'user', 'indexes dropped', user_id => 'alice');
 CREATE INDEX ON plans_a.messages (session_id, id);
 SELECT plans_a.rag_add_message(:'s', 'user', 'index created', user_id => 'alice');
@@ -176,6 +185,11 @@ ALTER SEQUENCE plans_a.messages_id_seq AS bigint;
 SELECT setval('plans_a.messages_id_seq', 3000000000);
 SELECT plans_a.rag_add_message(:'s', 'user', 'wide', user_id => 'alice');
 SELECT id, content FROM plans_a.messages WHERE id > 2147483647;
+SELECT id, content FROM plans_a.rag_get_messages(:'s', 1);
+SELECT id, content FROM plans_a.rag_get_messages_after(:'s', 2147483648);
+SELECT id, content FROM plans_a.rag_get_context(:'s', 100, 1);
+SELECT plans_a.rag_update_message(:'s', id, content || 'r') FROM plans_a.rag_get_messages(:'s', 1);
+SELECT plans_a.rag_delete_messages(:'s', 3000000001);
 -- Narrow again.
 DELETE FROM plans_a.messages WHERE id > 2147483647;
 SELECT setval('plans_a.messages_id_seq', 100);

@@ -16,6 +16,14 @@ SELECT * FROM pg_temp.error('SELECT rag_create_session()');
 SELECT code, message FROM pg_temp.diagnose(format('SELECT rag_create_session(%L, NULL, %L, true)', 'alice', :'s1'));
 SELECT * FROM pg_temp.error(format('SELECT rag_add_message(%L, %L, %L)', :'s1', 'user', 'Hello'));
 SELECT code, message FROM pg_temp.diagnose(format('SELECT rag_add_message(%L, %L, %L)', '00000000-0000-4000-8000-00000000ffff', 'user', 'Hello'));
+SELECT n, d.code, d.message
+FROM (VALUES (1, 'rag_add_messages(%L, ''[]'')'), (2, 'rag_update_message(%L, 1)'), (3, 'rag_delete_messages(%L, 1)'),
+             (4, 'rag_update_session(%L, ''{}'')'), (5, 'rag_delete_session(%L)'), (6, 'rag_copy_session(%L)'),
+             (7, 'rag_import_session(''{"session_id": "%s", "messages": []}'')')) AS t (n, call),
+     pg_temp.diagnose('SELECT ' || format(call, :'s1')) d ORDER BY n;
+SELECT (SELECT count(*) FROM rag_get_messages(:'s1')) AS messages, (SELECT count(*) FROM rag_get_messages_after(:'s1', 0)) AS after,
+       (SELECT count(*) FROM rag_get_context(:'s1', 100)) AS context, (SELECT count(*) FROM rag_list_sessions('alice')) AS sessions,
+       rag_export_session(:'s1') ->> 'user_id' AS exported;
 SELECT rag_version() <> '' AS has_version;
 COMMIT;
 

@@ -20,6 +20,13 @@ CREATE FUNCTION hostile.eq(text, text) RETURNS boolean LANGUAGE sql AS 'SELECT h
 CREATE FUNCTION hostile.eq(varchar, varchar) RETURNS boolean LANGUAGE sql AS 'SELECT hostile.captured()';
 CREATE FUNCTION hostile.eq(varchar, text) RETURNS boolean LANGUAGE sql AS 'SELECT hostile.captured()';
 CREATE FUNCTION hostile.eq(anyelement, anyelement) RETURNS boolean LANGUAGE sql AS 'SELECT hostile.captured()';
+CREATE FUNCTION hostile.eq(int4, int8) RETURNS boolean LANGUAGE sql AS 'SELECT hostile.captured()';
+CREATE FUNCTION hostile.eq(timestamp, timestamp) RETURNS boolean LANGUAGE sql AS 'SELECT hostile.captured()';
+CREATE FUNCTION hostile.eq(bytea, bytea) RETURNS boolean LANGUAGE sql AS 'SELECT hostile.captured()';
+CREATE FUNCTION hostile.eq(jsonb, text) RETURNS boolean LANGUAGE sql AS 'SELECT hostile.captured()';
+CREATE FUNCTION hostile.left(text, int) RETURNS text LANGUAGE sql AS 'SELECT hostile.captured()::text';
+CREATE FUNCTION hostile.encode(bytea, text) RETURNS text LANGUAGE sql AS 'SELECT hostile.captured()::text';
+CREATE FUNCTION hostile.uuid_send(uuid) RETURNS bytea LANGUAGE sql AS 'SELECT hostile.captured()::text::bytea';
 CREATE FUNCTION hostile.nextval(regclass) RETURNS bigint LANGUAGE sql AS 'SELECT hostile.captured()::int::bigint';
 CREATE FUNCTION hostile.nextval(text) RETURNS bigint LANGUAGE sql AS 'SELECT hostile.captured()::int::bigint';
 CREATE FUNCTION hostile.now() RETURNS timestamptz LANGUAGE sql AS $$ SELECT hostile.captured()::text::timestamptz $$;
@@ -32,6 +39,12 @@ BEGIN
   FOREACH args IN ARRAY ARRAY['uuid uuid', 'text text', 'varchar varchar', 'varchar text'] LOOP
     EXECUTE format('CREATE OPERATOR %I.= (FUNCTION = hostile.eq, LEFTARG = pg_catalog.%s, RIGHTARG = pg_catalog.%s)',
                    schema, split_part(args, ' ', 1), split_part(args, ' ', 2));
+  END LOOP;
+  -- What the readers compare and take apart.
+  FOREACH args IN ARRAY ARRAY['< uuid uuid', '<= uuid uuid', '> uuid uuid', '>= uuid uuid', '< int4 int8', '> int4 int8', '>= int4 int8', '= int4 int8',
+                              '< timestamp timestamp', '|| bytea bytea', '->> jsonb text'] LOOP
+    EXECUTE format('CREATE OPERATOR %I.%s (FUNCTION = hostile.eq, LEFTARG = pg_catalog.%s, RIGHTARG = pg_catalog.%s)',
+                   schema, split_part(args, ' ', 1), split_part(args, ' ', 2), split_part(args, ' ', 3));
   END LOOP;
 END $$;
 SELECT hostile.operators_in('hostile');
@@ -60,10 +73,12 @@ CREATE EXTENSION rag_events SCHEMA chat;
 
 -- No object of the extension depends on anything hostile: all of it can go, and
 -- come back.
-DROP OPERATOR chat.= (pg_catalog.uuid, pg_catalog.uuid);
-DROP OPERATOR chat.= (pg_catalog.text, pg_catalog.text);
-DROP OPERATOR chat.= (pg_catalog.varchar, pg_catalog.varchar);
-DROP OPERATOR chat.= (pg_catalog.varchar, pg_catalog.text);
+SET search_path = pg_catalog;
+DO $$ DECLARE o record; BEGIN
+  FOR o IN SELECT oid::regoperator AS name FROM pg_operator WHERE oprnamespace = 'chat'::regnamespace LOOP
+    EXECUTE format('DROP OPERATOR %s', o.name);
+  END LOOP;
+END $$;
 RESET search_path;
 SELECT hostile.operators_in('chat');
 SELECT a.attrelid::regclass, a.attname, t.typname
@@ -79,6 +94,17 @@ PREPARE new_session (pg_catalog.text, pg_catalog.uuid, pg_catalog.bool) AS
 PREPARE new_message (pg_catalog.uuid, pg_catalog.text, pg_catalog.text, pg_catalog.text) AS
   SELECT chat.rag_add_message($1, $2, $3, '[]'::pg_catalog.jsonb, 1, 2, $3, $4);
 
+-- Reads, edits and deletes all there is of a session; "eve" may not.
+PREPARE conversation (pg_catalog.uuid, pg_catalog.text) AS
+  SELECT (SELECT pg_catalog.count(*) FROM chat.rag_get_messages($1, 2, NULL, $2)) AS messages,
+         (SELECT pg_catalog.count(*) FROM chat.rag_get_messages_after($1, 0, 2, $2, false)) AS after,
+         (SELECT pg_catalog.count(*) FROM chat.rag_get_context($1, 100, 2, 0, $2)) AS context,
+         (SELECT pg_catalog.count(*) FROM chat.rag_list_sessions($2, 2, pg_catalog.concat('7', pg_catalog.repeat('f', 47)))) AS sessions,
+         chat.rag_update_session($1, '{"title": "t", "none": null}'::pg_catalog.jsonb, $2) AS metadata,
+         chat.rag_update_message($1, chat.rag_add_message($1, 'user', 'edited'), NULL, '[]'::pg_catalog.jsonb, 1, 2, '{"a": null}'::pg_catalog.jsonb, $2) AS edited,
+         chat.rag_delete_messages($1, chat.rag_add_message($1, 'user', 'deleted'), $2) AS deleted,
+         chat.rag_delete_session(chat.rag_create_session($2), $2) AS session_deleted;
+
 --
 -- All statements prepared with the hostile path
 --
@@ -92,6 +118,8 @@ EXECUTE new_message (:'s1', 'assistant', 'with user_id', 'alice');
 EXECUTE new_message (:'s1', 'user', 'of another', 'bob');
 EXECUTE new_message (:'s1', 'ai', 'wrong role', 'alice');
 EXECUTE new_message (:'s2', 'user', 'no session', NULL);
+EXECUTE conversation (:'s1', 'alice');
+EXECUTE conversation (:'s1', 'eve');
 
 -- With the schema of the extension in front, which is hostile too.
 SET search_path = chat, hostile, pg_temp, pg_catalog;
@@ -99,6 +127,7 @@ EXECUTE new_session ('bob', :'s2', true);
 EXECUTE new_session ('bob', :'s2', true);
 EXECUTE new_message (:'s2', 'user', 'plain', NULL);
 EXECUTE new_message (:'s2', 'user', 'with user_id', 'bob');
+EXECUTE conversation (:'s2', 'bob');
 SELECT chat.rag_version() OPERATOR(pg_catalog.<>) '' AS has_version;
 
 -- The table's own defaults, constraints and cascade, by an INSERT.

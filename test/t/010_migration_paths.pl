@@ -146,7 +146,7 @@ EOT
 		$superuser .=
 		    "REVOKE EXECUTE ON FUNCTION $schema.$function FROM PUBLIC;\n"
 		  . "GRANT EXECUTE ON FUNCTION $schema.$function TO rag_writer, rag_owner;\n";
-		$owner .= sprintf("CREATE VIEW $schema.calls_%d AS SELECT * FROM $schema.%s(%s);\n",
+		$owner .= sprintf("CREATE VIEW $schema.calls_%d AS SELECT count(*) FROM $schema.%s(%s);\n",
 			++$views, $name, $nulls);
 	}
 	sql($world->{node}, $db, $superuser);
