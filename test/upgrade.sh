@@ -16,7 +16,7 @@ set -u
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 # Those of test/t that start servers with RagTest's start_old_server().
-tests="test/t/005_pg_upgrade.pl test/t/032_backup.pl"
+tests="test/t/005_pg_upgrade.pl test/t/042_backup.pl"
 export LC_ALL=C
 
 archive() {
