@@ -83,11 +83,53 @@ check_rows() {
   [ "$found" = "$2" ] || rag_die "$1 has $found messages, not $2"
 }
 
-# report: the tables, and the picture.
+# install_peers: the libraries in $RAG_TMP/peers; false, with a note, where node is too
+# old for PART's.
+install_peers() {
+  local dir=$RAG_TMP/peers major
+
+  rag_require node npm
+  major=$(node -p 'process.versions.node.split(".")[0]')
+  if [ "$major" -lt 20 ]; then
+    progress "$1: SKIPPED, the libraries need node 20, not $major"
+    echo "$1: not measured, the libraries need node 20 or later." >>"$RAG_TMP/notes"
+    return 1
+  fi
+  [ ! -d "$dir" ] || return 0
+  progress "$1: npm ci"
+  rag_as_user mkdir "$dir"
+  rag_as_user cp "$bench"/peers/{package.json,package-lock.json,.npmrc,turn.mjs,read.mjs} "$dir/"
+  if ! rag_as_user npm --prefix "$dir" ci --ignore-scripts --no-audit --no-fund \
+    --cache "$RAG_TMP/npm" >"$RAG_TMP/npm.log" 2>&1; then
+    cat "$RAG_TMP/npm.log" >&2
+    exit 1
+  fi
+}
+
+# peers_read DATABASE WHAT ROWS ARGUMENT: what read.mjs measures goes to the results.
+peers_read() {
+  local round way us
+
+  PGDATABASE=$1 LANGCHAIN_TRACING_V2=false MASTRA_TELEMETRY_DISABLED=1 \
+    rag_as_user "${client[@]}" node "$RAG_TMP/peers/read.mjs" "$2" "$rounds" "$4" >"$RAG_TMP/reads" || exit 1
+  while IFS=$'\t' read -r round way us; do
+    result "$2" "$3" "$round" "$way" "$us"
+  done <"$RAG_TMP/reads"
+}
+
+# picture VERB PARTS FILE: of the parts that match, if any were measured.
+picture() {
+  awk -F '\t' -v parts="$2" '$1 ~ parts' "$RAG_TMP/bars" >"$RAG_TMP/bars_$1"
+  [ -s "$RAG_TMP/bars_$1" ] || return 0
+  awk -v verb="$1" -f "$bench/picture.awk" "$RAG_TMP/bars_$1" >"$3" && progress "picture: $3"
+}
+
+# report: the tables, and the pictures.
 report() {
   sql -d postgres -v rounds="$rounds" -v messages="$messages" -v sessions="$sessions" \
     -v cpus="${split:+, client and server on CPUs of their own}" \
     -v bars="$RAG_TMP/bars" -f "$bench/report.sql" <"$RAG_TMP/results" || exit 1
   cat "$RAG_TMP/notes"
-  awk -f "$bench/picture.awk" "$RAG_TMP/bars" >"$svg" && progress "picture: $svg"
+  picture writes '^(message|turn|bulk|growth|clients)$' "$svg"
+  picture reads '^(last|last_growth|last_growth_any|history|context|sidebar|import)$' "${svg%.svg}_reading.svg"
 }

@@ -1,5 +1,5 @@
 # The ratios as horizontal bars, in SVG. Lines of input, with tabs: part, work,
-# against, ratio, lower and upper quartile, target or "-".
+# against, ratio, lower and upper quartile, target or "-". verb is what rag_events does.
 BEGIN { FS = "\t" }
 {
   n++
@@ -37,9 +37,10 @@ END {
   print "  }"
   print "</style>"
   print "<rect class=\"back\" width=\"100%\" height=\"100%\"/>"
-  print "<text x=\"16\" y=\"28\" class=\"title\">How many times as fast rag_events writes</text>"
+  print "<text x=\"16\" y=\"28\" class=\"title\">How many times as fast rag_events " verb "</text>"
   print "<text x=\"16\" y=\"48\" class=\"dim\">Medians; thin line: middle half of the rounds; thick mark: what was aimed at. Growth: how many times as slow.</text>"
-  for (value = 0; value <= max; value++) {
+  step = max > 50 ? 20 : max > 12 ? 5 : 1
+  for (value = 0; value <= max; value += step) {
     printf "<line class=\"grid\" x1=\"%s\" y1=\"%d\" x2=\"%s\" y2=\"%d\"/>\n", x(value), top, x(value), height - 28
     printf "<text class=\"dim\" x=\"%s\" y=\"%d\" text-anchor=\"middle\">%d×</text>\n", x(value), height - 10, value
   }
@@ -47,7 +48,7 @@ END {
     if (work[i] != work[i - 1])
       printf "<text class=\"head\" x=\"16\" y=\"%d\">%s</text>\n", at[i] - 5, escape(work[i])
     if (target[i] == "-") class = "free"
-    else if (part[i] == "growth") class = ratio[i] + 0 <= target[i] + 0 ? "met" : "missed"
+    else if (part[i] ~ /growth/) class = ratio[i] + 0 <= target[i] + 0 ? "met" : "missed"
     else class = ratio[i] + 0 >= target[i] + 0 ? "met" : "missed"
     printf "<text x=\"%d\" y=\"%d\" text-anchor=\"end\">%s</text>\n", left - 10, at[i] + 14, escape(against[i])
     printf "<rect class=\"%s\" x=\"%d\" y=\"%d\" width=\"%.1f\" height=\"16\" rx=\"2\"/>\n", class, left, at[i] + 2, ratio[i] * scale

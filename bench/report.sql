@@ -22,11 +22,30 @@ INSERT INTO way VALUES
   ('growth', '10000', '10 thousand messages'),
   ('growth', '1000000', '1 million messages'),
   ('growth', '10000000', '10 million messages'),
+  ('last', 'function', '`rag_get_messages()`'),
+  ('last', 'sql', 'SELECT … ORDER BY id DESC LIMIT 20'),
+  ('last', 'checked', 'the same, joined with its session'),
+  ('last_growth', '10000', '10 thousand messages'),
+  ('last_growth', '1000000', '1 million messages'),
+  ('last_growth', '10000000', '10 million messages'),
+  ('last_growth_any', '10000', '10 thousand messages'),
+  ('last_growth_any', '1000000', '1 million messages'),
+  ('last_growth_any', '10000000', '10 million messages'),
+  ('history', 'rag_events', '`rag_get_messages()` by `pg`'),
+  ('history', 'langchain', '`@langchain/community`'),
+  ('history', 'mastra', '`@mastra/pg`'),
+  ('context', 'rag_events', '`rag_get_context()` by `pg`'),
+  ('context', 'fetch', 'all fetched, trimmed in Node'),
+  ('sidebar', 'function', '`rag_list_sessions()`'),
+  ('sidebar', 'join', 'JOIN … GROUP BY'),
+  ('import', 'import', '`rag_import_session()`'),
+  ('import', 'calls', '`rag_add_message()`, row by row'),
+  ('import', 'transactions', '`rag_add_message()`, a transaction each'),
   ('clients', 'function', '`rag_add_message()`'),
   ('clients', 'statements@1.0', 'BEGIN; INSERT; UPDATE; COMMIT on 1.0');
 
 -- How often ours is as fast as theirs; in growth, how often ours is as slow.
-CREATE TEMP TABLE target (n int, part text, rows text, ours text, theirs text, target float8, work text);
+CREATE TEMP TABLE target (n float8, part text, rows text, ours text, theirs text, target float8, work text);
 INSERT INTO target VALUES
   (1, 'message', 'real', 'function', 'statements@1.0', 3, 'one message'),
   (2, 'message', 'real', 'function', 'insert@1.0', 1.2, 'one message'),
@@ -48,7 +67,21 @@ INSERT INTO target VALUES
   (18, 'bulk', 'small', 'calls', 'copy', NULL, 'bulk'),
   (19, 'growth', 'small', '1000000', '10000', 1.3, 'growth'),
   (20, 'growth', 'small', '10000000', '10000', 1.3, 'growth'),
-  (21, 'clients', 'real', 'function', 'statements@1.0', 2, '8 clients, fsync');
+  (21, 'clients', 'real', 'function', 'statements@1.0', 2, '8 clients, fsync'),
+  (31, 'last', 'small', 'function', 'sql', 0.95, 'last 20'),
+  (32, 'last', 'small', 'function', 'checked', NULL, 'last 20'),
+  (33, 'last', 'real', 'function', 'sql', 0.95, 'last 20'),
+  (34, 'last', 'real', 'function', 'checked', NULL, 'last 20'),
+  (35, 'last_growth', 'small', '1000000', '10000', 1.2, 'last 20, growth'),
+  (36, 'last_growth', 'small', '10000000', '10000', 1.2, 'last 20, growth'),
+  (36.1, 'last_growth_any', 'small', '1000000', '10000', 1.2, 'last 20, growth, any session'),
+  (36.2, 'last_growth_any', 'small', '10000000', '10000', 1.2, 'last 20, growth, any session'),
+  (37, 'history', 'small', 'rag_events', 'langchain', NULL, 'last 20, from Node'),
+  (38, 'history', 'small', 'rag_events', 'mastra', NULL, 'last 20, from Node'),
+  (39, 'context', 'real', 'rag_events', 'fetch', 20, '4000 tokens of 5000 messages'),
+  (40, 'sidebar', 'small', 'function', 'join', 5, 'list of 1000 sessions'),
+  (41, 'import', 'real', 'import', 'calls', 3, 'import'),
+  (42, 'import', 'real', 'import', 'transactions', NULL, 'import');
 
 CREATE TEMP VIEW ratio AS
 SELECT t.*, w.label, percentile_cont(0.5) WITHIN GROUP (ORDER BY r) AS ratio,
@@ -58,16 +91,16 @@ FROM target AS t JOIN way AS w ON w.part = t.part AND w.way = t.theirs
   JOIN result AS ours ON ours.part = t.part AND ours.rows = t.rows AND ours.way = t.ours
   JOIN result AS theirs ON theirs.part = t.part AND theirs.rows = t.rows AND theirs.way = t.theirs
     AND theirs.round = ours.round,
-  LATERAL (VALUES (CASE t.part WHEN 'growth' THEN ours.us / theirs.us ELSE theirs.us / ours.us END)) AS v (r)
+  LATERAL (VALUES (CASE WHEN t.part ~ 'growth' THEN ours.us / theirs.us ELSE theirs.us / ours.us END)) AS v (r)
 GROUP BY t.n, t.part, t.rows, t.ours, t.theirs, t.target, t.work, w.label;
 
 \qecho '| work | rows | against | aimed at | measured | |'
 \qecho '| --- | --- | --- | ---: | ---: | --- |'
 SELECT format('| %s | %s | %s | %s | **%s** (%s to %s) | %s |', work, rows,
-  CASE part WHEN 'growth' THEN (SELECT label FROM way WHERE part = 'growth' AND way = ours) || ' : ' || label ELSE label END,
-  coalesce(CASE part WHEN 'growth' THEN '≤ ' ELSE '≥ ' END || target, ''),
+  CASE WHEN part ~ 'growth' THEN (SELECT label FROM way AS w WHERE w.part = ratio.part AND way = ours) || ' : ' || label ELSE label END,
+  coalesce(CASE WHEN part ~ 'growth' THEN '≤ ' ELSE '≥ ' END || target, ''),
   round(ratio::numeric, 2), round(low::numeric, 2), round(high::numeric, 2),
-  CASE WHEN target IS NULL THEN '' WHEN ratio = target OR (ratio < target) = (part = 'growth') THEN 'reached' ELSE 'missed' END)
+  CASE WHEN target IS NULL THEN '' WHEN ratio = target OR (ratio < target) = (part ~ 'growth') THEN 'reached' ELSE 'missed' END)
 FROM ratio ORDER BY n;
 
 \qecho
@@ -80,7 +113,22 @@ FROM (
   FROM result, LATERAL (VALUES (CASE part WHEN 'turn' THEN us / 2 ELSE us END)) AS v (m)
   GROUP BY part, rows, way
 ) AS r JOIN (SELECT row_number() OVER () AS n, * FROM way) AS w USING (part, way)
+WHERE part = ANY ('{message,turn,bulk,growth,clients}')
 ORDER BY array_position('{message,turn,bulk,growth,clients}', part), rows DESC, n;
+
+SELECT EXISTS (SELECT FROM result WHERE part = ANY ('{last,last_growth,last_growth_any,history,context,sidebar,import}')) AS reading \gset
+\if :reading
+\qecho
+\qecho '| work | rows | by | µs a call (import: a message) | fastest round |'
+\qecho '| --- | --- | --- | ---: | ---: |'
+SELECT format('| %s | %s | %s | %s | %s |', replace(part, '_', ', '), rows, label, round(us::numeric, 1), round(fastest::numeric, 1))
+FROM (
+  SELECT part, rows, way, percentile_cont(0.5) WITHIN GROUP (ORDER BY us) AS us, min(us) AS fastest
+  FROM result GROUP BY part, rows, way
+) AS r JOIN (SELECT row_number() OVER () AS n, * FROM way) AS w USING (part, way)
+WHERE part = ANY ('{last,last_growth,last_growth_any,history,context,sidebar,import}')
+ORDER BY array_position('{last,last_growth,last_growth_any,history,context,sidebar,import}', part), rows DESC, n;
+\endif
 
 \qecho
 SELECT format('%s over %s%s; medians of %s rounds (bulk: twice as many) taken side by side (in brackets: the middle half '
@@ -91,8 +139,8 @@ SELECT format('%s over %s%s; medians of %s rounds (bulk: twice as many) taken si
     current_setting('synchronous_commit'), current_setting('fsync'));
 
 \o :bars
-SELECT concat_ws(E'\t', part, work || CASE WHEN part IN ('message', 'bulk') THEN ', ' || rows || ' rows' ELSE '' END,
-  CASE part WHEN 'growth' THEN ours || ' : ' || theirs || ' messages' ELSE translate(label, '`', '') END,
+SELECT concat_ws(E'\t', part, work || CASE WHEN part IN ('message', 'bulk', 'last') THEN ', ' || rows || ' rows' ELSE '' END,
+  CASE WHEN part ~ 'growth' THEN ours || ' : ' || theirs || ' messages' ELSE translate(label, '`', '') END,
   round(ratio::numeric, 2), round(low::numeric, 2), round(high::numeric, 2), coalesce(target::text, '-'))
 FROM ratio ORDER BY n;
 \o

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 #
-# What it costs to write conversations: the functions of rag_events beside the ways
+# What it costs to write conversations and to read them: the functions of rag_events beside the ways
 # that applications use today, side by side on one server.
 #
 #   bench/run.sh [OPTION…] [PART…]
@@ -12,12 +12,20 @@
 #   bulk      whole conversations: rag_add_messages(), COPY, jsonb_to_recordset()
 #   growth    one message, with 10 thousand and 1 million messages in the table
 #   clients   8 connections at once, each commit waiting for the disk
+#   last      the last 20 messages of a session: rag_get_messages(), plain SQL; and with
+#             10 thousand and 1 million messages in the table
+#   history   the same from Node, and by LangChain's and Mastra's histories
+#   context   what fits into 4000 tokens, from Node: rag_get_context(), and all messages
+#             trimmed there
+#   sidebar   a user's sessions: rag_list_sessions(), and a join with GROUP BY
+#   import    whole conversations from Node: rag_import_session(), rag_add_message()
 #
 #   --data FILE     take real messages from FILE, instead of bench/rag.jsonl: JSON
 #                   Lines, {"messages": [{"role", "content", "sources", …}, …], …}
-#   --full          growth: 10 million messages, too (3 GB of disk)
+#   --full          growth, last: 10 million messages, too (3 GB of disk)
 #   --rounds N      measurements of each way (15)
-#   --messages N    messages that one measurement of message and growth writes (1000)
+#   --messages N    messages that one measurement of message and growth writes, and
+#                   calls that one of last makes (1000)
 #   --sessions N    sessions that they go to, at random (1000)
 #   --socket        over a Unix socket; otherwise over TCP, on the loopback interface
 #   --split         client and server on CPUs of their own
@@ -38,7 +46,7 @@ bench=$RAG_ROOT/bench
 real=$bench/rag.jsonl
 rounds=15 messages=1000 sessions=1000
 here='' split='' socket='' full='' commit=on fsync=off svg=$bench/results.svg
-all_parts=(message turn bulk growth clients)
+all_parts=(message turn bulk growth clients last history context sidebar import)
 parts=()
 
 while [ $# -gt 0 ]; do
@@ -62,6 +70,7 @@ while [ $# -gt 0 ]; do
     shift
     ;;
   message | turn | bulk | growth | clients) parts+=("$1") ;;
+  last | history | context | sidebar | import) parts+=("$1") ;;
   *) rag_die "unknown argument \"$1\"; see the head of bench/run.sh" ;;
   esac
   shift

@@ -62,7 +62,6 @@ start_private_server() {
     "shared_buffers = $(quarter_of_memory)MB" 'max_wal_size = 32GB' 'checkpoint_timeout = 1h' \
     'autovacuum = off' 'password_encryption = scram-sha-256' "${settings[@]}" || exit 1
   data=$PGHOST/data
-  fill_wal || exit 1
   [ -z "$port" ] && return
   export PGPORT=$port
   password=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
@@ -101,6 +100,7 @@ start() {
     # shellcheck disable=SC2119 # nothing for make
     rag_build >&2 || exit 1
     start_private_server
+    fill_wal || exit 1
     [ -z "$split" ] || split_cpus
   fi
   drop_databases

@@ -55,7 +55,12 @@ read_session_field(RagConversation *conversation, const JsonbValue *name,
 				   JsonbValue *value)
 {
 	static const char *const names[RAG_SESSION_NCOLUMNS] = {
-		[SESSION_ID] = "session_id", [SESSION_USER_ID] = "user_id", [SESSION_METADATA] = "metadata", [SESSION_CREATED_AT] = "created_at", [SESSION_UPDATED_AT] = "updated_at"};
+		[SESSION_ID] = "session_id",
+		[SESSION_USER_ID] = "user_id",
+		[SESSION_METADATA] = "metadata",
+		[SESSION_CREATED_AT] = "created_at",
+		[SESSION_UPDATED_AT] = "updated_at",
+	};
 	Datum *values = conversation->values;
 	int col = 0;
 

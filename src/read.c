@@ -18,6 +18,7 @@
 #include "error.h"
 #include "plan.h"
 #include "read.h"
+#include "read_direct.h"
 #include "session.h"
 
 /* The columns of the result, in order. Sources that are not named are not read. */
@@ -71,7 +72,7 @@ rag_begin_reading(FunctionCallInfo fcinfo, int user_id_arg)
 
 	if (PG_ARGISNULL(0))
 		rag_error_null(nspoid, "messages", "session_id", 0);
-	InitMaterializedSRF(fcinfo, 0);
+	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 	SPI_connect();
 	rag_require_session(nspoid, PG_GETARG_UUID_P(0),
 						PG_ARGISNULL(user_id_arg) ? NULL :
@@ -93,16 +94,21 @@ rag_return_rows(FunctionCallInfo fcinfo, const RagStatement *statement, Oid nspo
 	dest->rDestroy(dest);
 }
 
+/* The statements are those for the direction: without sources, and with them. */
 static void
 return_page(FunctionCallInfo fcinfo, const RagStatement *statements, Oid nspoid,
-			int64 from_id, int max_arg)
+			RagPage *page, int max_arg)
 {
-	bool include_sources = PG_ARGISNULL(4) || PG_GETARG_BOOL(4);
-	Datum values[] = {PG_GETARG_DATUM(0), Int64GetDatum(from_id),
+	Datum values[] = {PG_GETARG_DATUM(0), Int64GetDatum(page->id),
 					  PG_GETARG_DATUM(max_arg)};
 	char nulls[] = {' ', ' ', PG_ARGISNULL(max_arg) ? 'n' : ' '};
 
-	rag_return_rows(fcinfo, &statements[include_sources], nspoid, values, nulls);
+	page->session_id = PG_GETARG_UUID_P(0);
+	page->max = PG_ARGISNULL(max_arg) ? PG_INT32_MAX : PG_GETARG_INT32(max_arg);
+	page->include_sources = PG_ARGISNULL(4) || PG_GETARG_BOOL(4);
+	if (!rag_return_page_directly(fcinfo, nspoid, page))
+		rag_return_rows(fcinfo, &statements[page->include_sources], nspoid, values,
+						nulls);
 	SPI_finish();
 }
 
@@ -127,12 +133,13 @@ PG_FUNCTION_INFO_V1(rag_get_messages);
 Datum
 rag_get_messages(PG_FUNCTION_ARGS)
 {
+	RagPage page = {.direction = BackwardScanDirection,
+					.id = PG_ARGISNULL(2) ? PG_INT64_MAX : PG_GETARG_INT64(2)};
 	Oid nspoid;
 
 	rag_check_max(fcinfo, 1, "max_messages");
 	nspoid = rag_begin_reading(fcinfo, 3);
-	return_page(fcinfo, before, nspoid,
-				PG_ARGISNULL(2) ? PG_INT64_MAX : PG_GETARG_INT64(2), 1);
+	return_page(fcinfo, before, nspoid, &page, 1);
 	return (Datum) 0;
 }
 
@@ -153,11 +160,12 @@ PG_FUNCTION_INFO_V1(rag_get_messages_after);
 Datum
 rag_get_messages_after(PG_FUNCTION_ARGS)
 {
+	RagPage page = {.direction = ForwardScanDirection,
+					.id = PG_ARGISNULL(1) ? PG_INT64_MIN : PG_GETARG_INT64(1)};
 	Oid nspoid;
 
 	rag_check_max(fcinfo, 2, "max_messages");
 	nspoid = rag_begin_reading(fcinfo, 3);
-	return_page(fcinfo, after, nspoid,
-				PG_ARGISNULL(1) ? PG_INT64_MIN : PG_GETARG_INT64(1), 2);
+	return_page(fcinfo, after, nspoid, &page, 2);
 	return (Datum) 0;
 }

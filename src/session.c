@@ -142,7 +142,8 @@ rag_require_session(Oid nspoid, const pg_uuid_t *session_id, const text *user_id
 {
 	Datum values[] = {UUIDPGetDatum(session_id), PointerGetDatum(user_id)};
 
-	if (rag_query(user_id ? &look_owned : &look, nspoid, values, NULL) == 0)
+	if (!rag_see_directly(nspoid, session_id, user_id) &&
+		rag_query(user_id ? &look_owned : &look, nspoid, values, NULL) == 0)
 		rag_error_no_session(nspoid, session_id);
 }
 

@@ -112,7 +112,7 @@ rag_list_sessions(PG_FUNCTION_ARGS)
 	values[2] = TimestampGetDatum(updated_at);
 	values[3] = UUIDPGetDatum(&id);
 
-	InitMaterializedSRF(fcinfo, 0);
+	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 	SPI_connect();
 	rag_return_rows(fcinfo, has_user ? &of_user : &of_nobody, rag_namespace(fcinfo),
 					values, nulls);

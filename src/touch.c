@@ -1,11 +1,12 @@
 /*
  * touch.c
- *		Touching a session without an UPDATE, where that makes no difference.
+ *		Touching a session without an UPDATE, and seeing it without a SELECT, where that
+ *		makes no difference.
  *
- *		Every message touches its session, and most of what an UPDATE of one row by
- *		its key costs is starting and ending the executor. Only the plain case is
- *		done here: nobody else changes the row. Whatever is not plain, an UPDATE
- *		does after that, with all its rechecking and errors.
+ *		Every message touches its session, and every reader looks for it; most of what
+ *		a statement for one row by its key costs is starting and ending the executor.
+ *		Only the plain case is done here: nobody else changes the row. Whatever is not
+ *		plain, a statement does after that, with all its rechecking and errors.
  */
 #include "compat.h"
 
@@ -164,6 +165,22 @@ is_owner(HeapTuple row, TupleDesc desc, const text *user_id)
 											 PointerGetDatum(user_id)));
 }
 
+static SysScanDesc
+begin_scan(Relation rel, const pg_uuid_t *session_id)
+{
+	ScanKeyData key;
+
+	ScanKeyInit(&key, facts.id, BTEqualStrategyNumber, F_UUID_EQ,
+				UUIDPGetDatum(session_id));
+	return systable_beginscan(rel, facts.index, true, GetActiveSnapshot(), 1, &key);
+}
+
+static bool
+is_users(HeapTuple row, TupleDesc desc, const text *user_id)
+{
+	return row && (user_id == NULL || is_owner(row, desc, user_id));
+}
+
 /* A copy of the session's row with updated_at set, or NULL if it is not there. */
 static HeapTuple
 touched_row(Relation rel, const pg_uuid_t *session_id, const text *user_id)
@@ -172,15 +189,10 @@ touched_row(Relation rel, const pg_uuid_t *session_id, const text *user_id)
 	Datum now = TimestampGetDatum(GetSQLLocalTimestamp(-1));
 	int updated_at = facts.updated_at;
 	bool isnull = false;
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple row;
+	SysScanDesc scan = begin_scan(rel, session_id);
+	HeapTuple row = systable_getnext(scan);
 
-	ScanKeyInit(&key, facts.id, BTEqualStrategyNumber, F_UUID_EQ,
-				UUIDPGetDatum(session_id));
-	scan = systable_beginscan(rel, facts.index, true, GetActiveSnapshot(), 1, &key);
-	row = systable_getnext(scan);
-	if (row && (user_id == NULL || is_owner(row, desc, user_id)))
+	if (is_users(row, desc, user_id))
 		row = heap_modify_tuple_by_cols(row, desc, 1, &updated_at, &now, &isnull);
 	else
 		row = NULL;
@@ -228,14 +240,20 @@ update_row(Relation rel, HeapTuple row)
 }
 
 static bool
+is_plain_for_caller(Relation rel, AclMode rights)
+{
+	if (!facts.valid || facts.sessions != RelationGetRelid(rel))
+		find_facts(rel);
+	return facts.plain && rag_obstacle_of_caller(rel, rights) == NULL;
+}
+
+static bool
 touch(Relation rel, const pg_uuid_t *session_id, const text *user_id)
 {
 	HeapTuple row;
 	bool done;
 
-	if (!facts.valid || facts.sessions != RelationGetRelid(rel))
-		find_facts(rel);
-	if (!facts.plain || rag_obstacle_of_caller(rel, ACL_SELECT | ACL_UPDATE) != NULL)
+	if (!is_plain_for_caller(rel, ACL_SELECT | ACL_UPDATE))
 		return false;
 
 	CheckCmdReplicaIdentity(rel, CMD_UPDATE);
@@ -256,4 +274,21 @@ rag_touch_directly(Oid nspoid, const pg_uuid_t *session_id, const text *user_id)
 
 	table_close(rel, NoLock);
 	return done;
+}
+
+bool
+rag_see_directly(Oid nspoid, const pg_uuid_t *session_id, const text *user_id)
+{
+	Relation rel = table_open(rag_relation("sessions", nspoid), AccessShareLock);
+	bool seen = false;
+
+	if (is_plain_for_caller(rel, ACL_SELECT))
+	{
+		SysScanDesc scan = begin_scan(rel, session_id);
+
+		seen = is_users(systable_getnext(scan), RelationGetDescr(rel), user_id);
+		systable_endscan(scan);
+	}
+	table_close(rel, NoLock);
+	return seen;
 }

@@ -1,6 +1,7 @@
 /*
  * touch.h
- *		Touching a session without an UPDATE, where that makes no difference.
+ *		Touching a session without an UPDATE, and seeing it without a SELECT, where that
+ *		makes no difference.
  */
 #ifndef RAG_TOUCH_H
 #define RAG_TOUCH_H
@@ -17,5 +18,13 @@
  */
 extern bool rag_touch_directly(Oid nspoid, const pg_uuid_t *session_id,
 							   const text *user_id);
+
+/*
+ * Returns true if the session is there (and user_id's, if not NULL), as a SELECT of a
+ * STABLE function would see it; or false where only a SELECT knows: the table is not
+ * plain for the caller, or there is no such session.
+ */
+extern bool rag_see_directly(Oid nspoid, const pg_uuid_t *session_id,
+							 const text *user_id);
 
 #endif /* RAG_TOUCH_H */

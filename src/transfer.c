@@ -24,28 +24,45 @@
  */
 
 /*
- * An object of the columns that are not null. A JSON null is not a null; and times are
+ * An object of the fields that are not null. A JSON null is not a null; and times are
  * written in ISO's form whatever DateStyle says.
  */
 #define OBJECT(fields) \
-	"(SELECT pg_catalog.jsonb_object_agg(f.name, f.value)" \
+	"SELECT (SELECT pg_catalog.jsonb_object_agg(f.name, f.value)" \
 	" FILTER (WHERE f.value IS NOT NULL)" \
 	" FROM (VALUES " fields ") AS f (name, value))"
-#define FIELD(name, column) "('" name "'::pg_catalog.text, pg_catalog.to_jsonb(" column "))"
+
+#define SESSION_FIELDS \
+	"('session_id'::pg_catalog.text, pg_catalog.to_jsonb(s.id))," \
+	" ('user_id', pg_catalog.to_jsonb(s.user_id))," \
+	" ('created_at', pg_catalog.to_jsonb(s.created_at))," \
+	" ('updated_at', pg_catalog.to_jsonb(s.updated_at))," \
+	" ('metadata', s.metadata)"
+
+#define MESSAGE_FIELDS \
+	"('id'::pg_catalog.text, pg_catalog.to_jsonb(m.id))," \
+	" ('role', pg_catalog.to_jsonb(m.role))," \
+	" ('content', pg_catalog.to_jsonb(m.content))," \
+	" ('created_at', pg_catalog.to_jsonb(m.created_at))," \
+	" ('sources', m.sources)," \
+	" ('latency_ms', pg_catalog.to_jsonb(m.latency_ms))," \
+	" ('top_k', pg_catalog.to_jsonb(m.top_k))," \
+	" ('query_type', pg_catalog.to_jsonb(m.query_type))," \
+	" ('token_count', pg_catalog.to_jsonb(m.token_count))," \
+	" ('metadata', m.metadata)," \
+	" ('idempotency_key', pg_catalog.to_jsonb(m.idempotency_key))"
 
 static const RagStatement export_session = {
-	"SELECT " OBJECT(
-		FIELD("session_id", "s.id") ", " FIELD("user_id", "s.user_id") ", " FIELD("created_at", "s.created_at") ", " FIELD("updated_at", "s.updated_at") ", " FIELD("metadata", "s.metadata")) " FROM %1$s.sessions AS s WHERE s.id OPERATOR(pg_catalog.=) $1",
+	OBJECT(SESSION_FIELDS) " FROM %1$s.sessions AS s WHERE s.id OPERATOR(pg_catalog.=) $1",
 	1,
 	{UUIDOID}};
 
 /* The order is that of read.c, for the same reason. */
 static const RagStatement export_messages = {
-	"SELECT " OBJECT(
-		FIELD("id", "m.id") ", " FIELD("role", "m.role") ", " FIELD("content", "m.content") ", " FIELD("created_at", "m.created_at") ", " FIELD("sources", "m.sources") ", " FIELD("latency_ms", "m.latency_ms") ", " FIELD("top_k", "m.top_k") ", " FIELD("query_type", "m.query_type") ", " FIELD("token_count", "m.token_count") ", " FIELD("metadata", "m.metadata") ", " FIELD("idempotency_key", "m.idempotency_key")) " FROM %1$s.messages AS m"
-																																																																																																							 " WHERE ROW(m.session_id, m.id) OPERATOR(pg_catalog.>=) ROW($1, $2)"
-																																																																																																							 " AND m.session_id OPERATOR(pg_catalog.<=) $1"
-																																																																																																							 " ORDER BY m.session_id, m.id",
+	OBJECT(MESSAGE_FIELDS) " FROM %1$s.messages AS m"
+						   " WHERE ROW(m.session_id, m.id) OPERATOR(pg_catalog.>=) ROW($1, $2)"
+						   " AND m.session_id OPERATOR(pg_catalog.<=) $1"
+						   " ORDER BY m.session_id, m.id",
 	2,
 	{UUIDOID, INT8OID}};
 

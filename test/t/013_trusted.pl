@@ -131,9 +131,10 @@ sub capture_operators
 	for my $types (
 		[ 'varchar', 'varchar' ], [ 'varchar', 'text' ], [ 'text', 'text' ],
 		[ 'int4', 'int4' ], [ 'int8', 'int4' ], [ 'name', 'text' ],
-		[ 'uuid', 'uuid' ], [ 'text', 'name' ], [ 'text', 'text[]' ])
+		[ 'uuid', 'uuid' ], [ 'text', 'name' ], [ 'text', 'text[]' ], [ 'int4', 'int8' ], [ 'int8', 'int8' ],
+		[ 'timestamp', 'timestamp' ], [ 'jsonb', 'text' ], [ 'jsonb', 'jsonb' ], [ 'bytea', 'bytea' ])
 	{
-		for my $operator ('=', '<>', '>=', '<=', '<', '>', '~~', '||')
+		for my $operator ('=', '<>', '>=', '<=', '<', '>', '~~', '||', '->', '->>')
 		{
 			my $function = 'chat.op_' . ++$count;
 
@@ -154,9 +155,12 @@ sub capture_functions
 		'pg_extension_config_dump(regclass, text)', 'pg_extension_config_dump(text, text)',
 		'text(varchar)', 'varchar(text)', '"varchar"(varchar)', 'regclass(text)',
 		'now()', '"current_user"()', 'count(anyelement)', 'length(text)', 'octet_length(text)',
+		'left(text, integer)', 'encode(bytea, text)', 'timestamp_send(timestamp)', 'uuid_send(uuid)',
+		'array_agg(bigint)', 'unnest(bigint[])', 'unnest(text[])', 'to_jsonb(anyelement)', 'jsonb_object_agg(text, jsonb)',
+		'jsonb_build_object(text, jsonb)', 'to_tsvector(regconfig, text)', 'int8(integer)', 'nullif(text, text)', 'array_position(bigint[], bigint)',
 		'jsonb_typeof(jsonb)', 'md5(text)', 'coalesce(text, text)', 'format(text, text)')
 	{
-		$sql .= "CREATE FUNCTION chat." . $function =~ s/^coalesce/"coalesce"/r
+		$sql .= "CREATE FUNCTION chat." . $function =~ s/^(coalesce|left|nullif)/"$1"/r
 		  . " RETURNS int LANGUAGE sql AS 'SELECT evil.run()';\n";
 	}
 	return $sql;
@@ -288,6 +292,83 @@ note('names of his');
 		'', 'names of owner and schema that would end a statement');
 	is( sql($node, 'names', "SELECT string_agg(DISTINCT tableowner, ' ') FROM pg_tables WHERE tablename IN ('sessions', 'messages')"),
 		'a; b', '... are names');
+}
+
+# ---------------------------------------------------------------------------
+# Use: whoever calls a function runs none of what is beside it
+# ---------------------------------------------------------------------------
+
+note('use');
+
+# A call of each function, by the catalog, without an operator or a cast that a
+# search_path could capture.
+sub plain_calls
+{
+	my ($db) = @_;
+	my %by_name = (
+		role => "'user'", from_version => "'$chain[0]'", to_version => "'$chain[1]'", user_id => 'NULL', after_cursor => 'NULL',
+		message_id => '1', from_id => '1', messages => q('[{"role": "user", "content": "x", "idempotency_key": "k", "metadata": {"a": 1}, "created_at": 1}]'),
+		conversation => q('{"session_id": "00000000-0000-0000-0000-00000000000f", "metadata": {"summary_upto_id": 1}, "messages": [{"id": 1, "role": "user", "content": "x"}]}'),
+		sources => q('[1]'), metadata => q('{"summary": "s", "summary_upto_id": 1}'));
+	my %by_type = (
+		uuid => "'00000000-0000-0000-0000-000000000001'", text => "'x'", integer => '10', bigint => '10', 'double precision' => '1.5', boolean => 'true');
+	my %calls;
+
+	for (split /\n/, sql($node, $db, <<'EOT'))
+SELECT p.oid::regprocedure, p.proname, string_agg(a.name || ' ' || format_type(a.type, NULL), ',' ORDER BY n)
+FROM pg_proc p JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
+JOIN pg_extension e ON e.oid = d.refobjid AND extname = 'rag_events'
+LEFT JOIN LATERAL unnest(p.proargtypes::oid[], p.proargnames[1:p.pronargs]) WITH ORDINALITY AS a (type, name, n) ON true
+GROUP BY p.oid
+EOT
+	{
+		my ($signature, $function, $parameters) = split /\|/;
+		my @arguments = map {
+			my ($name, $type) = split / /, $_, 2;
+			my $value = $by_name{$name} // $by_type{$type} // die "no value for $name $type of $signature";
+			$type = 'int4' if $type eq 'integer';
+			$type = 'int8' if $type eq 'bigint';
+			$type = 'float8' if $type eq 'double precision';
+			$type = 'bool' if $type eq 'boolean';
+			"$name => CAST($value AS pg_catalog.$type)"
+		} split /,/, $parameters;
+		$calls{$function} = "SELECT FROM chat.$function(" . join(', ', @arguments) . ')';
+	}
+	return %calls;
+}
+
+{
+	my $db = new_database();
+	my $superuser = sql($node, 'postgres', 'SELECT current_user');
+
+	is(run($db, capture_operators() . capture_functions() . capture_types()), '', 'before the use: operators, functions and types of his');
+	sql($node, $db, 'CREATE EXTENSION rag_events SCHEMA chat', 'attacker');
+	sql($node, $db, <<'EOT');
+SELECT chat.rag_create_session(metadata => '{"title": "t"}', session_id => '00000000-0000-0000-0000-000000000001');
+SELECT chat.rag_add_message('00000000-0000-0000-0000-000000000001', 'user', 'x', idempotency_key => 'k');
+GRANT ALL ON SCHEMA chat, evil TO victim;
+GRANT ALL ON ALL TABLES IN SCHEMA chat TO victim;
+GRANT ALL ON ALL SEQUENCES IN SCHEMA chat TO victim;
+EOT
+	my %calls = plain_calls($db);
+
+	cmp_ok(scalar keys %calls, '>=', 21, 'functions to call');
+	for my $role ($superuser, 'victim')
+	{
+		for my $function (sort keys %calls)
+		{
+			attacks();
+			is(sqlstate($node, $db, "SET search_path = chat, evil, pg_catalog; BEGIN; $calls{$function}; $calls{$function}; ROLLBACK", $role) =~ s/^23505$//r,
+				'', "$function() by " . ($role eq 'victim' ? 'an ordinary role' : 'a superuser') . ', his schema first in the search_path');
+			is(attacks(), '', '... runs no code of his');
+		}
+	}
+
+	# This test sees what is not qualified.
+	sql($node, $db, q(CREATE FUNCTION chat.unqualified(a text) RETURNS boolean LANGUAGE plpgsql AS 'BEGIN RETURN a = ''x''; END'));
+	sqlstate($node, $db, "SET search_path = chat, evil, pg_catalog; SELECT FROM chat.unqualified('x'::pg_catalog.text)");
+	is(attacks(), 'superuser', 'a function with an operator that is not qualified would');
+	sql($node, 'postgres', 'ALTER ROLE attacker NOSUPERUSER');
 }
 
 # ---------------------------------------------------------------------------
@@ -606,6 +687,20 @@ my @update = (
 		'an index that a later version has', '42P07',
 		'CREATE INDEX ix_messages_synthetic ON chat.messages ((evil.same(content)))'
 	]);
+
+# Each function that a version after the base brings, in its place beforehand.
+{
+	my $db = new_database();
+	my %there;
+
+	sql($node, $db, "CREATE EXTENSION rag_events SCHEMA chat VERSION '$base'", 'attacker');
+	%there = %{ functions_of($node, $db) };
+	sql($node, $db, "ALTER EXTENSION rag_events UPDATE TO '$head'", 'attacker');
+	for my $function (sort grep { !exists $there{$_} } keys %{ functions_of($node, $db) })
+	{
+		push @update, [ "$function, which a later version has", '42723', "CREATE FUNCTION chat.$function RETURNS int LANGUAGE sql AS 'SELECT evil.run()'" ];
+	}
+}
 
 for my $test (@update)
 {

@@ -254,7 +254,7 @@ note('pg_dumpall');
 
 my $busy = start_old_server('busy', 'fsync = on');
 sql($busy, 'postgres', 'CREATE EXTENSION rag_events; CREATE EXTENSION amcheck');
-my $load = RagLoad->new($busy, 'postgres', seed => $seed, writers => 3, adding => 1);
+my $load = RagLoad->new($busy, 'postgres', seed => $seed, writers => 3, calls => 1000, adding => 1);
 my ($from, $to);
 
 $load->start($busy);

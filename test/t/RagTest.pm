@@ -44,6 +44,9 @@ sub start
 	$node->init(
 		extra => [ '--encoding=UTF8', '--no-locale', $node->pg_version >= 18 ? '--no-data-checksums' : () ],
 		allows_streaming => 1);
+	# The newer test modules set what older servers do not know.
+	$node->adjust_conf('postgresql.conf', 'autovacuum_worker_slots', undef)
+	  if $node->pg_version < 18;
 	$node->append_conf('postgresql.conf',
 		join("\n", 'restart_after_crash = on', @settings));
 	$node->start;

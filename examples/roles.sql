@@ -1,0 +1,70 @@
+-- Roles with the least rights, for psql as a superuser:
+--
+--   psql -v schema=chat -f roles.sql mydb
+--
+-- Other names: -v owner=… -v reader=… -v writer=… -v editor=… (rag_owner, rag_reader,
+-- rag_writer and rag_editor without). Installs the extension where it is not there yet.
+-- It can be repeated, and should be after an update, and after a step down to 1.0: that
+-- drops columns, and what was granted on them.
+--
+--   rag_owner   owns the schema and the tables, installs and updates the extension
+--   rag_reader  reads all conversations
+--   rag_writer  starts conversations and adds to them; cannot read them, nor change or
+--               delete what is there
+--   rag_editor  does both, changes and deletes
+--
+-- No role can log in. Make one for each program, and a member of what it needs:
+--
+--   CREATE ROLE app LOGIN PASSWORD '…' IN ROLE rag_editor;
+
+\set ON_ERROR_STOP on
+\if :{?schema} \else \set schema chat
+\endif
+\if :{?owner} \else \set owner rag_owner
+\endif
+\if :{?reader} \else \set reader rag_reader
+\endif
+\if :{?writer} \else \set writer rag_writer
+\endif
+\if :{?editor} \else \set editor rag_editor
+\endif
+
+BEGIN;
+SET LOCAL search_path = pg_catalog;
+SET LOCAL client_min_messages = warning;
+
+SELECT format('CREATE ROLE %I', name)
+FROM unnest(ARRAY[:'owner', :'reader', :'writer', :'editor']) AS name
+WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name) \gexec
+
+CREATE SCHEMA IF NOT EXISTS :"schema" AUTHORIZATION :"owner";
+SELECT format('GRANT CREATE ON DATABASE %I TO %I', current_database(), :'owner')
+WHERE NOT EXISTS (SELECT FROM pg_extension WHERE extname = 'rag_events') \gexec
+
+SET LOCAL ROLE :"owner";
+CREATE EXTENSION IF NOT EXISTS rag_events SCHEMA :"schema";
+
+GRANT USAGE ON SCHEMA :"schema" TO :"reader", :"writer", :"editor";
+
+-- Reading: rag_get_messages, rag_get_messages_after, rag_get_context,
+-- rag_list_sessions, rag_export_session.
+GRANT SELECT ON :"schema".sessions, :"schema".messages TO :"reader", :"editor";
+
+-- Adding: rag_create_session, rag_add_message, rag_add_messages, and
+-- rag_import_session of documents that have no times of the session. Of the messages,
+-- what a repeated idempotency key is compared with is all that can be read.
+GRANT INSERT (id, user_id, metadata), SELECT (id, user_id), UPDATE (updated_at)
+  ON :"schema".sessions TO :"writer", :"editor";
+GRANT INSERT, SELECT (id, session_id, role, content, idempotency_key)
+  ON :"schema".messages TO :"writer", :"editor";
+GRANT USAGE ON SEQUENCE :"schema".messages_id_seq TO :"writer", :"editor";
+
+-- Changing: rag_update_session, rag_update_message, rag_delete_session,
+-- rag_delete_messages, rag_copy_session, and rag_import_session of any document.
+GRANT INSERT (created_at, updated_at), UPDATE (metadata), DELETE
+  ON :"schema".sessions TO :"editor";
+GRANT UPDATE (content, sources, latency_ms, token_count, metadata), DELETE
+  ON :"schema".messages TO :"editor";
+
+RESET ROLE;
+COMMIT;
