@@ -52,7 +52,10 @@ static Oid facts_sessions;
  * ------------------------------------------------------------------------
  */
 
-/* Is it the trigger of messages.session_id -> sessions.id, as we made it? */
+/*
+ * Is it the trigger of messages.session_id -> sessions.id, as we made it? (The list is
+ * the relation's own, and looking names up may free it.)
+ */
 static bool
 is_our_key_check(const Tables *tables, const Trigger *trigger)
 {
@@ -61,7 +64,7 @@ is_our_key_check(const Tables *tables, const Trigger *trigger)
 	if (RI_FKey_trigger_type(trigger->tgfoid) != RI_TRIGGER_FK ||
 		trigger->tgenabled != TRIGGER_FIRES_ON_ORIGIN || trigger->tgdeferrable)
 		return false;
-	foreach (lc, RelationGetFKeyList(tables->messages))
+	foreach (lc, copyObject(RelationGetFKeyList(tables->messages)))
 	{
 		ForeignKeyCacheInfo *key = lfirst_node(ForeignKeyCacheInfo, lc);
 
@@ -74,11 +77,15 @@ is_our_key_check(const Tables *tables, const Trigger *trigger)
 	return false;
 }
 
-/* No trigger fires on INSERT but the check of our own foreign key. */
+/*
+ * No trigger fires on INSERT but the check of our own foreign key. The catalogs that are
+ * read meanwhile may tell that somebody has, say, analyzed the table; then the relation
+ * gets a new description of its triggers, and frees this one.
+ */
 static bool
 has_plain_triggers(const Tables *tables)
 {
-	TriggerDesc *triggers = tables->messages->trigdesc;
+	TriggerDesc *triggers = CopyTriggerDesc(tables->messages->trigdesc);
 
 	for (int i = 0; triggers && i < triggers->numtriggers; i++)
 	{

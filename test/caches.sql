@@ -1,0 +1,23 @@
+-- Every function once, for a server that discards its caches whenever it could have to:
+--   PGOPTIONS='-c debug_discard_caches=1' psql -f test/caches.sql
+-- (one that is built with assertions; see test/sanitize.sh). What still points into a
+-- cache then points to nothing.
+\set ON_ERROR_STOP 1
+\set s '\'00000000-0000-4000-8000-0000000000ca\''
+SELECT count(*) FROM rag_delete_session(:s);
+SELECT rag_create_session('erin', '{"title": "x"}', :s, true) IS NOT NULL;
+SELECT rag_add_message(:s, 'user', 'x', '[1]', 1, 1, 'q', 'erin', 1, '{"a": 1}', 'k') IS NOT NULL;
+SELECT rag_add_message(:s, 'user', 'x', idempotency_key => 'k') IS NOT NULL;
+SELECT cardinality(rag_add_messages(:s, '[{"role": "user", "content": "x", "idempotency_key": "k2"}, {"role": "assistant", "content": "y", "created_at": 1}]', 'erin', true));
+SELECT count(*) FROM rag_get_messages(:s, 5, NULL, 'erin');
+SELECT count(*) FROM rag_get_messages_after(:s, 0, 5, 'erin', false);
+SELECT count(*) FROM rag_get_context(:s, 100, 5, 0, 'erin');
+SELECT count(*) FROM rag_list_sessions('erin');
+SELECT rag_update_session(:s, '{"b": 1, "title": null}', 'erin');
+SELECT count(rag_update_message(:s, id, 'z', '[]', 1, 1, '{"a": null}', 'erin') IS NULL) FROM rag_get_messages(:s, 1);
+SELECT rag_delete_session(rag_copy_session(:s, NULL, 'erin'));
+SELECT rag_delete_session(rag_import_session(rag_export_session(:s, 'erin'), 'erin'));
+SELECT rag_delete_messages(:s, id, 'erin') FROM rag_get_messages(:s, 1);
+SELECT rag_delete_session(:s, 'erin');
+SELECT count(*), rag_version() = rag_next_version(0), length(rag_migration_sql('1.0', '1.1')) > 0, rag_uuidv7() IS NOT NULL FROM rag_migrations() WHERE is_current;
+SELECT (SELECT count(*) FROM rag_check_schema()), (SELECT count(*) FROM rag_local_ddl());
