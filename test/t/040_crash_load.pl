@@ -9,6 +9,7 @@
 use strict;
 use warnings;
 
+use Cwd qw(abs_path);
 use FindBin;
 use lib $FindBin::RealBin;
 
@@ -34,13 +35,23 @@ sub pg_ctl_start { return system_log('pg_ctl', '-s', @_, '-D', $node->data_dir, 
 
 sub postmaster { return (split /\n/, slurp_file($node->data_dir . '/postmaster.pid'))[0]; }
 
+# One that waits for a lock of a process that was killed never ends by itself.
+sub end_orphans
+{
+	my $data = abs_path($node->data_dir);
+
+	kill('KILL', grep { (readlink("/proc/$_/cwd") // '') eq $data } map { m{(\d+)$} } glob('/proc/[0-9]*'));
+	return;
+}
+
 # Orphaned backends go on until they notice that the postmaster is gone, and the next
 # one does not start before.
 sub start_again
 {
-	for (1 .. 10 * $PostgreSQL::Test::Utils::timeout_default)
+	for my $try (1 .. 10 * $PostgreSQL::Test::Utils::timeout_default)
 	{
 		return $node->_update_pid(1) if pg_ctl_start('-w');
+		end_orphans() if $try % 50 == 0;
 		select(undef, undef, undef, 0.1);
 	}
 	die 'the server does not start again';
@@ -52,9 +63,10 @@ sub start_and_kill
 	my $file = $node->data_dir . '/postmaster.pid';
 	my $dead = slurp_file($file);
 
-	for (1 .. 10 * $PostgreSQL::Test::Utils::timeout_default)
+	for my $try (1 .. 10 * $PostgreSQL::Test::Utils::timeout_default)
 	{
 		pg_ctl_start('-W');
+		end_orphans() if $try % 50 == 0;
 		select(undef, undef, undef, 0.02 + rand 0.2);
 		next if !-s $file || slurp_file($file) eq $dead;    # orphans kept it from starting
 		return kill('KILL', postmaster());
