@@ -199,8 +199,8 @@ find_session_of(Oid nspoid, const pg_uuid_t *session_id, const text *user_id)
 	return true;
 }
 
-/* How often to go on when the session vanishes between two looks at it. */
-#define CREATE_ATTEMPTS 3
+/* How often to go on when the session comes or goes between two looks at it. */
+#define ATTEMPTS 3
 
 /* It is neither written nor seen: row security hides it, or a trigger. */
 pg_noreturn static void
@@ -216,7 +216,7 @@ create_if_missing(Oid nspoid, const pg_uuid_t *session_id,
 				  const text *user_id, const Datum *values, const char *nulls)
 {
 	/* Looks first: an INSERT would wait for whoever is writing to the session. */
-	for (int i = 0; i < CREATE_ATTEMPTS; i++)
+	for (int i = 0; i < ATTEMPTS; i++)
 	{
 		if (find_session_of(nspoid, session_id, user_id) ||
 			rag_execute(&insert_if_missing, nspoid, values, nulls) > 0)
@@ -236,7 +236,7 @@ rag_claim_session(Oid nspoid, const pg_uuid_t *session_id, const text *user_id,
 	 * A session that somebody else creates meanwhile is there, and not locked: it
 	 * is then to be locked as any other.
 	 */
-	for (int i = 0; i < CREATE_ATTEMPTS; i++)
+	for (int i = 0; i < ATTEMPTS; i++)
 	{
 		if (touch ? rag_try_touch_session(nspoid, session_id, user_id) :
 					rag_lock_session(nspoid, session_id, user_id))
@@ -371,6 +371,23 @@ error_kept(Oid nspoid)
 }
 
 /*
+ * A session that is there although none was deleted need not be one that a trigger
+ * kept: it may be a new one, made with the same id since then.
+ */
+static bool
+delete_session(Oid nspoid, const Datum *values, bool has_user)
+{
+	for (int i = 0; i < ATTEMPTS; i++)
+	{
+		if (rag_execute(has_user ? &delete_owned : &delete, nspoid, values, NULL) > 0)
+			return true;
+		if (rag_execute(has_user ? &look_owned : &look, nspoid, values, NULL) == 0)
+			return false;
+	}
+	error_kept(nspoid);
+}
+
+/*
  * rag_delete_session(session_id uuid, user_id text DEFAULT NULL) returns boolean
  *
  * Deletes a session with its messages. Returns false, so that it may be repeated,
@@ -384,7 +401,6 @@ Datum
 rag_delete_session(PG_FUNCTION_ARGS)
 {
 	Oid nspoid = rag_namespace(fcinfo);
-	bool has_user = !PG_ARGISNULL(1);
 	Datum values[] = {PG_GETARG_DATUM(0), PG_GETARG_DATUM(1)};
 	bool deleted;
 
@@ -393,10 +409,7 @@ rag_delete_session(PG_FUNCTION_ARGS)
 	PreventCommandIfReadOnly("rag_delete_session()");
 
 	SPI_connect();
-	deleted = rag_execute(has_user ? &delete_owned : &delete, nspoid, values, NULL) > 0;
-	if (!deleted &&
-		rag_execute(has_user ? &look_owned : &look, nspoid, values, NULL) > 0)
-		error_kept(nspoid);
+	deleted = delete_session(nspoid, values, !PG_ARGISNULL(1));
 	SPI_finish();
 
 	PG_RETURN_BOOL(deleted);

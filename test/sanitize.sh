@@ -120,6 +120,18 @@ run_tests() {
   return 1
 }
 
+# What still points into a cache points to nothing then; and rows are written directly
+# all the same.
+discard_caches() {
+  local out
+
+  rag_as_user psql -X -q -c 'CREATE DATABASE caches' && rag_as_user psql -X -q -d caches -c 'CREATE EXTENSION rag_events' || return
+  out=$(PGOPTIONS='-c debug_discard_caches=1 -c client_min_messages=debug1' rag_as_user psql -X -A -t -q -d caches -f "$RAG_TMP/build/test/caches.sql" 2>&1) &&
+    [[ $out == *'inserted directly'* && $out != *'inserted by INSERT'* ]] && return
+  printf '%s\n' "$out"
+  return 1
+}
+
 # Valgrind writes a file for each process, an empty one if there is nothing to say.
 no_reports() {
   find "$RAG_TMP/valgrind" -type f -size +0 -exec head -n 200 {} + | grep . && return 1
@@ -148,6 +160,7 @@ under_valgrind || rag_die "the server does not start under valgrind"
 rag_note "$("$PG_CONFIG" --version), $(valgrind --version), $sanitizers"
 
 check "tests" run_tests "$@"
+check "every function, whenever caches are discarded" discard_caches
 check "the library is sanitized, the server has assertions, all of its processes are watched" is_watched
 check "valgrind has nothing to say" no_reports
 check "the sanitizer has nothing to say" no_log 'runtime error:'

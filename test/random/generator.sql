@@ -255,7 +255,8 @@ DECLARE
 BEGIN
   PERFORM setval('model.next_id', last_value, is_called) FROM public.messages_id_seq;
   result := model.result_of('public', call);
-  PERFORM set_config('model.new_id', coalesce(result, ''), true);
+  -- A call that failed gave none.
+  PERFORM set_config('model.new_id', CASE WHEN result LIKE 'SQLSTATE %' THEN '00000000-0000-7000-8000-000000000000' ELSE coalesce(result, '') END, true);
   PERFORM model.note_difference(call, 'result', result, model.result_of('model', call));
   PERFORM model.note_difference(call, 'rows', model.rows_of('public'), model.rows_of('model'));
   outcome := CASE WHEN result LIKE 'SQLSTATE %' THEN split_part(result, ' ', 2) ELSE 'ok' END;
