@@ -76,10 +76,16 @@ sub start_and_kill
 
 my %kill = (
 	backend => sub {
-		my ($pid) = sort { rand() <=> 0.5 } $load->pids;
+		my @pids = $load->pids;
+		my $first = int rand @pids;
 
-		kill('KILL', $pid) == 1 or die "backend $pid has gone by itself";
-		$load->{killed} = $pid;
+		# One whose script is not at its end.
+		for my $pid (@pids[ $first .. $#pids, 0 .. $first - 1 ])
+		{
+			$load->{killed} = $pid;
+			return if kill('KILL', $pid) == 1;
+		}
+		die 'the writers have ended';
 	},
 	postmaster => sub { $node->kill9; },
 	all => sub {

@@ -289,7 +289,7 @@ sub make_call
 		sql => "SELECT $n, $query;",
 		effects => $effects,
 		tags => \@tags,
-		repeatable => $keyed && $kind =~ /^(single|turn|bulk|create|create_turn)$/
+		repeatable => scalar($keyed && $kind =~ /^(single|turn|bulk|create|create_turn)$/)
 	};
 }
 
