@@ -1,5 +1,6 @@
 # The ratios as horizontal bars, in SVG. Lines of input, with tabs: part, work,
 # against, ratio, lower and upper quartile, target or "-". verb is what rag_events does.
+# Where the ratios are far apart, the scale is logarithmic.
 BEGIN { FS = "\t" }
 {
   n++
@@ -12,10 +13,20 @@ function escape(s) {
   gsub(/&/, "\\&amp;", s); gsub(/</, "\\&lt;", s); gsub(/>/, "\\&gt;", s)
   return s
 }
-function x(value) { return sprintf("%.1f", left + value * scale) }
+function place(value) {
+  if (!logarithmic) return left + value * scale
+  return left + (value > least ? log(value / least) * scale : 0)
+}
+function x(value) { return sprintf("%.1f", place(value)) }
+function grid(value) {
+  printf "<line class=\"grid\" x1=\"%s\" y1=\"%d\" x2=\"%s\" y2=\"%d\"/>\n", x(value), top, x(value), height - 28
+  printf "<text class=\"dim\" x=\"%s\" y=\"%d\" text-anchor=\"middle\">%s×</text>\n", x(value), height - 10, value
+}
 END {
   left = 330; width = 860; row = 24; top = 70
-  scale = (width - left - 70) / max
+  least = 0.5
+  logarithmic = max > 20
+  scale = (width - left - 70) / (logarithmic ? log(max / least) : max)
   y = top
   for (i = 1; i <= n; i++) {
     if (work[i] != work[i - 1]) y += 22
@@ -39,11 +50,10 @@ END {
   print "<rect class=\"back\" width=\"100%\" height=\"100%\"/>"
   print "<text x=\"16\" y=\"28\" class=\"title\">How many times as fast rag_events " verb "</text>"
   print "<text x=\"16\" y=\"48\" class=\"dim\">Medians; thin line: middle half of the rounds; thick mark: what was aimed at. Growth: how many times as slow.</text>"
-  step = max > 50 ? 20 : max > 12 ? 5 : 1
-  for (value = 0; value <= max; value += step) {
-    printf "<line class=\"grid\" x1=\"%s\" y1=\"%d\" x2=\"%s\" y2=\"%d\"/>\n", x(value), top, x(value), height - 28
-    printf "<text class=\"dim\" x=\"%s\" y=\"%d\" text-anchor=\"middle\">%d×</text>\n", x(value), height - 10, value
-  }
+  if (logarithmic)
+    for (value = least; value <= max; value *= substr(value * 10, 1, 1) == 2 ? 2.5 : 2) grid(value)
+  else
+    for (value = 0; value <= max; value += max > 12 ? 5 : 1) grid(value)
   for (i = 1; i <= n; i++) {
     if (work[i] != work[i - 1])
       printf "<text class=\"head\" x=\"16\" y=\"%d\">%s</text>\n", at[i] - 5, escape(work[i])
@@ -51,14 +61,14 @@ END {
     else if (part[i] ~ /growth/) class = ratio[i] + 0 <= target[i] + 0 ? "met" : "missed"
     else class = ratio[i] + 0 >= target[i] + 0 ? "met" : "missed"
     printf "<text x=\"%d\" y=\"%d\" text-anchor=\"end\">%s</text>\n", left - 10, at[i] + 14, escape(against[i])
-    printf "<rect class=\"%s\" x=\"%d\" y=\"%d\" width=\"%.1f\" height=\"16\" rx=\"2\"/>\n", class, left, at[i] + 2, ratio[i] * scale
+    printf "<rect class=\"%s\" x=\"%d\" y=\"%d\" width=\"%.1f\" height=\"16\" rx=\"2\"/>\n", class, left, at[i] + 2, place(ratio[i]) - left
     printf "<line class=\"range\" x1=\"%s\" y1=\"%d\" x2=\"%s\" y2=\"%d\"/>\n", x(low[i]), at[i] + 10, x(high[i]), at[i] + 10
     if (target[i] != "-")
       printf "<line class=\"mark\" x1=\"%s\" y1=\"%d\" x2=\"%s\" y2=\"%d\"/>\n", x(target[i]), at[i] - 1, x(target[i]), at[i] + 21
     end = high[i] > ratio[i] ? high[i] : ratio[i]
     # Not across the mark.
-    if (target[i] != "-" && target[i] >= end && (target[i] - end) * scale < 45) end = target[i]
-    printf "<text class=\"num\" x=\"%.1f\" y=\"%d\">%.2f</text>\n", left + end * scale + 6, at[i] + 14, ratio[i]
+    if (target[i] != "-" && target[i] >= end && place(target[i]) - place(end) < 45) end = target[i]
+    printf "<text class=\"num\" x=\"%.1f\" y=\"%d\">%.2f</text>\n", place(end) + 6, at[i] + 14, ratio[i]
   }
   print "</svg>"
 }
