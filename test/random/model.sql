@@ -204,8 +204,12 @@ BEGIN
   SELECT id, role, content, tokens FROM fitting WHERE id >= (SELECT min(id) FROM fitting WHERE role = 'user') ORDER BY id;
 END$$;
 
+-- Microseconds since 2000, as a cursor has them.
+CREATE FUNCTION model.ticks(updated_at timestamp) RETURNS bigint LANGUAGE sql AS
+$$SELECT (extract(epoch FROM updated_at - timestamp '2000-01-01') * 1000000)::bigint$$;
+
 CREATE FUNCTION model.cursor_of(updated_at timestamp, id uuid) RETURNS text LANGUAGE sql AS
-$$SELECT lpad(to_hex((extract(epoch FROM updated_at - timestamp '2000-01-01') * 1000000)::bigint), 16, '0') || replace(id::text, '-', '')$$;
+$$SELECT lpad(to_hex(model.ticks(updated_at)), 16, '0') || replace(id::text, '-', '')$$;
 
 CREATE FUNCTION model.rag_list_sessions(user_id text, max_sessions int DEFAULT 20, after_cursor text DEFAULT NULL)
 RETURNS TABLE (session_id uuid, title text, preview text, created_at timestamp, updated_at timestamp, metadata jsonb, cursor text) LANGUAGE plpgsql AS $$
@@ -217,7 +221,7 @@ BEGIN
   SELECT s.id, s.metadata ->> 'title',
     (SELECT left(f.content, 200) FROM (SELECT m.* FROM model.messages m WHERE m.session_id = s.id ORDER BY m.id LIMIT 10) AS f WHERE f.role = 'user' ORDER BY f.id LIMIT 1),
     s.created_at, s.updated_at, s.metadata, model.cursor_of(s.updated_at, s.id)
-  FROM model.sessions s WHERE s.user_id IS NOT DISTINCT FROM $1 AND coalesce($3 COLLATE "C" < '8' AND model.cursor_of(s.updated_at, s.id) COLLATE "C" < $3, true)
+  FROM model.sessions s WHERE s.user_id IS NOT DISTINCT FROM $1 AND coalesce((model.ticks(s.updated_at), s.id) < (('x' || left($3, 16))::bit(64)::bigint, substr($3, 17)::uuid), true)
   ORDER BY s.updated_at DESC, s.id DESC LIMIT $2;
 END$$;
 
