@@ -53,18 +53,18 @@ static Oid facts_sessions;
  */
 
 /*
- * Is it the trigger of messages.session_id -> sessions.id, as we made it? (The list is
- * the relation's own, and looking names up may free it.)
+ * Is it the trigger of messages.session_id -> sessions.id, as we made it? keys are the
+ * table's.
  */
 static bool
-is_our_key_check(const Tables *tables, const Trigger *trigger)
+is_our_key_check(const Tables *tables, const Trigger *trigger, const List *keys)
 {
 	ListCell *lc;
 
 	if (RI_FKey_trigger_type(trigger->tgfoid) != RI_TRIGGER_FK ||
 		trigger->tgenabled != TRIGGER_FIRES_ON_ORIGIN || trigger->tgdeferrable)
 		return false;
-	foreach (lc, copyObject(RelationGetFKeyList(tables->messages)))
+	foreach (lc, keys)
 	{
 		ForeignKeyCacheInfo *key = lfirst_node(ForeignKeyCacheInfo, lc);
 
@@ -78,20 +78,22 @@ is_our_key_check(const Tables *tables, const Trigger *trigger)
 }
 
 /*
- * No trigger fires on INSERT but the check of our own foreign key. The catalogs that are
- * read meanwhile may tell that somebody has, say, analyzed the table; then the relation
- * gets a new description of its triggers, and frees this one.
+ * No trigger fires on INSERT but the check of our own foreign key. Reading a catalog
+ * may replace what the relation has, where somebody changes the table in a way that
+ * goes together with writing (GRANT, say): both lists are copies.
  */
 static bool
 has_plain_triggers(const Tables *tables)
 {
 	TriggerDesc *triggers = CopyTriggerDesc(tables->messages->trigdesc);
+	List *keys = copyObject(RelationGetFKeyList(tables->messages));
 
 	for (int i = 0; triggers && i < triggers->numtriggers; i++)
 	{
 		const Trigger *trigger = &triggers->triggers[i];
 
-		if (TRIGGER_FOR_INSERT(trigger->tgtype) && !is_our_key_check(tables, trigger))
+		if (TRIGGER_FOR_INSERT(trigger->tgtype) &&
+			!is_our_key_check(tables, trigger, keys))
 			return false;
 	}
 	return true;
