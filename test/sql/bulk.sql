@@ -144,14 +144,14 @@ $$;
 CREATE INDEX u_hash ON messages USING hash (content);
 CREATE INDEX u_gin ON messages USING gin (sources jsonb_path_ops);
 CREATE INDEX u_brin ON messages USING brin (created_at);
-CREATE UNIQUE INDEX u_unique ON messages (content, id);
+CREATE UNIQUE INDEX u_unique ON messages (top_k, id);
 CREATE INDEX u_tokens ON messages (token_count) WHERE token_count IS NOT NULL;
 CREATE INDEX u_own ON messages (metadata) WHERE metadata IS NOT NULL;
 SELECT pg_temp.add(more => '{"content": "Hello"}');
 SELECT pg_temp.add_words(:'s1');
 SET enable_seqscan = off;
 SELECT b.*
-FROM (VALUES (1, 'content = ''word1777'''), (2, 'sources @> ''[1777]'''), (3, 'content = ''word1777'' AND id > 0'),
+FROM (VALUES (1, 'content = ''word1777'''), (2, 'sources @> ''[1777]'''), (3, 'top_k = 1777 AND id > 0'),
              (4, 'token_count = 1776'), (5, 'token_count IS NOT NULL'), (6, 'metadata IS NOT NULL')) AS q (n, query),
      pg_temp.by(query) b ORDER BY n;
 SET enable_indexscan = off;
