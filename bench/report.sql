@@ -103,6 +103,8 @@ SELECT format('| %s | %s | %s | %s | **%s** (%s to %s) | %s |', work, rows,
   CASE WHEN target IS NULL THEN '' WHEN ratio = target OR (ratio < target) = (part ~ 'growth') THEN 'reached' ELSE 'missed' END)
 FROM ratio ORDER BY n;
 
+SELECT EXISTS (SELECT FROM result WHERE part = ANY ('{message,turn,bulk,growth,clients}')) AS writing \gset
+\if :writing
 \qecho
 \qecho '| work | rows | written by | µs a message | fastest round | messages a second |'
 \qecho '| --- | --- | --- | ---: | ---: | ---: |'
@@ -115,6 +117,7 @@ FROM (
 ) AS r JOIN (SELECT row_number() OVER () AS n, * FROM way) AS w USING (part, way)
 WHERE part = ANY ('{message,turn,bulk,growth,clients}')
 ORDER BY array_position('{message,turn,bulk,growth,clients}', part), rows DESC, n;
+\endif
 
 SELECT EXISTS (SELECT FROM result WHERE part = ANY ('{last,last_growth,last_growth_any,history,context,sidebar,import}')) AS reading \gset
 \if :reading
