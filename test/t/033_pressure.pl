@@ -505,13 +505,14 @@ note('prepared statements while the extension is updated, up and down');
 	}
 	$_->quit for @pool;
 
-	# The same while they run.
+	# The same while they run. A call that found its function, and then waited for a step
+	# down to 1.0, finds the columns gone (42703).
 	sql($node, 'postgres', 'CREATE TABLE ready (n int)');
 	@scripts = map { "$prepare INSERT INTO ready VALUES ($_);\n" . join('', map { $execute{ (sort keys %execute)[ int(rand(6)) ] } . ";\n" } 1 .. 300) } 1 .. 6;
 	push @scripts, "DO \$\$BEGIN FOR i IN 1 .. 3000 LOOP PERFORM pg_sleep(0.02); COMMIT; EXIT WHEN (SELECT count(*) = 6 FROM ready); END LOOP; END\$\$; SET rag_events.allow_data_loss = on; SET lock_timeout = '10s';\n" . "ALTER EXTENSION rag_events UPDATE TO '1.1'; ALTER EXTENSION rag_events UPDATE TO '1.0'; ALTER EXTENSION rag_events UPDATE TO '1.1'; ALTER EXTENSION rag_events UPDATE TO '1.2';\n" x 12;
 	@results = run_scripts(@scripts);
 	@unexpected = map { states($_->{err}) } @results[ 0 .. 5 ];
-	is(join(' ', uniq grep { $_ ne '42883' } @unexpected), '', 'while it is updated, a statement works or says that there is no such function (' . @unexpected . ' of 1800)');
+	is(join(' ', uniq grep { !/^(42883|42703)$/ } @unexpected), '', 'while it is updated, a statement works or says that there is no such function, or column (' . @unexpected . ' of 1800)');
 	is(join(' ', uniq grep { $_ ne '55P03' } states($results[6]{err})), '', '... and no update fails, but for a lock');
 	sql($node, 'postgres', "SET rag_events.allow_data_loss = on; ALTER EXTENSION rag_events UPDATE");
 	is(sql($node, 'postgres', q(SELECT count(*) FROM messages WHERE content = 'x' AND session_id = ) . id(1)) > 0, 1, '... messages were written');
