@@ -156,11 +156,12 @@ find_server >"$RAG_TMP/server.log" 2>&1 && rag_build with_llvm=no SHLIB_LINK="$s
   rag_die "the server or the library cannot be built"
 }
 rag_start_server "shared_buffers = 32MB" "max_connections = 20" || exit 1
-under_valgrind || rag_die "the server does not start under valgrind"
 rag_note "$("$PG_CONFIG" --version), $(valgrind --version), $sanitizers"
 
-check "tests" run_tests "$@"
+# Without valgrind: slow enough.
 check "every function, whenever caches are discarded" discard_caches
+under_valgrind || rag_die "the server does not start under valgrind"
+check "tests" run_tests "$@"
 check "the library is sanitized, the server has assertions, all of its processes are watched" is_watched
 check "valgrind has nothing to say" no_reports
 check "the sanitizer has nothing to say" no_log 'runtime error:'
