@@ -24,11 +24,11 @@
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/guc.h"
-#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/rls.h"
 
+#include "facts.h"
 #include "plain.h"
 #include "plan.h"
 
@@ -40,12 +40,8 @@ typedef struct Tables
 	Relation sessions;
 } Tables;
 
-/* They are found out once, and again when either table has changed. */
 static RagTableFacts facts;
-static bool facts_valid;
-static bool facts_changed; /* a table was changed while they were found out */
-static Oid facts_messages;
-static Oid facts_sessions;
+static RagFacts facts_of_tables;
 
 /* ------------------------------------------------------------------------
  *		Triggers, rules, partitions
@@ -381,41 +377,21 @@ has_plain_indexes(Relation rel)
  */
 
 static void
-forget_facts(Datum arg pg_attribute_unused(), Oid relid)
-{
-	if (relid != InvalidOid && relid != facts_messages && relid != facts_sessions)
-		return;
-	facts_valid = false;
-	facts_changed = true;
-}
-
-static void
 find_facts(const Tables *tables)
 {
-	static bool registered = false;
-
-	if (!registered)
-	{
-		CacheRegisterRelcacheCallback(forget_facts, (Datum) 0);
-		registered = true;
-	}
-	facts_valid = false;
-	facts_changed = false;
-	facts_messages = RelationGetRelid(tables->messages);
-	facts_sessions = RelationGetRelid(tables->sessions);
+	rag_begin_facts(&facts_of_tables, RelationGetRelid(tables->messages),
+					RelationGetRelid(tables->sessions));
 	facts.obstacle = obstacle_of_table(tables);
 	facts.columns_plain = has_plain_columns(tables->messages);
 	facts.constraints_hold = constraints_hold(tables->messages);
 	facts.indexes_plain = facts.columns_plain && has_plain_indexes(tables->messages);
-
-	/* After an error, or with a change meanwhile, they are found out again. */
-	facts_valid = !facts_changed;
+	rag_end_facts(&facts_of_tables);
 }
 
 const RagTableFacts *
 rag_table_facts(Relation messages, Oid nspoid)
 {
-	if (!facts_valid || facts_messages != RelationGetRelid(messages))
+	if (!rag_facts_hold(&facts_of_tables, RelationGetRelid(messages)))
 	{
 		Tables tables = {messages, table_open(rag_relation("sessions", nspoid), AccessShareLock)};
 

@@ -17,11 +17,11 @@
 #include "catalog/pg_type_d.h"
 #include "funcapi.h"
 #include "utils/fmgroids.h"
-#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
+#include "facts.h"
 #include "plain.h"
 #include "plan.h"
 #include "read_direct.h"
@@ -50,11 +50,10 @@ static const struct
 #define COL_ID 0
 #define COL_SOURCES 4
 
-/* What follows from the definition of the table alone; found out when it changes. */
+/* What follows from the definition of the table alone. */
+static RagFacts facts_of_messages;
 static struct
 {
-	Oid messages;
-	bool valid;
 	bool plain; /* the other fields are set, and a SELECT would do no more */
 	bool wide;	/* ids are bigint */
 	Oid index;	/* on (session_id, id) */
@@ -123,31 +122,14 @@ find_index(Relation rel)
 }
 
 static void
-forget_facts(Datum arg pg_attribute_unused(), Oid relid)
-{
-	if (relid == InvalidOid || relid == facts.messages)
-		facts.valid = false;
-}
-
-static void
 find_facts(Relation rel)
 {
-	static bool registered = false;
-
-	if (!registered)
-	{
-		CacheRegisterRelcacheCallback(forget_facts, (Datum) 0);
-		registered = true;
-	}
-	facts.messages = RelationGetRelid(rel);
+	rag_begin_facts(&facts_of_messages, RelationGetRelid(rel), InvalidOid);
 	facts.index = InvalidOid;
-	facts.plain = false;
-
-	/* What is invalidated meanwhile is to be looked at again. */
-	facts.valid = true;
 	facts.plain = rel->rd_rel->relkind == RELKIND_RELATION &&
 		rel->rd_rel->relam == HEAP_TABLE_AM_OID && !rel->rd_rel->relhassubclass &&
 		rel->rd_rules == NULL && has_plain_columns(rel) && find_index(rel);
+	rag_end_facts(&facts_of_messages);
 }
 
 /* A row of the result. The arrays are for the columns of the table. */
@@ -223,7 +205,7 @@ rag_return_page_directly(FunctionCallInfo fcinfo, Oid nspoid, const RagPage *pag
 	if (page->max > RAG_MAX_DIRECT_PAGE)
 		return false;
 	rel = table_open(rag_relation("messages", nspoid), AccessShareLock);
-	if (!facts.valid || facts.messages != RelationGetRelid(rel))
+	if (!rag_facts_hold(&facts_of_messages, RelationGetRelid(rel)))
 		find_facts(rel);
 	plain = facts.plain && rag_obstacle_of_caller(rel, ACL_SELECT) == NULL;
 	if (plain)

@@ -23,21 +23,20 @@
 #include "executor/executor.h"
 #include "utils/fmgroids.h"
 #include "utils/fmgrprotos.h"
-#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "facts.h"
 #include "plain.h"
 #include "plan.h"
 #include "touch.h"
 
-/* What follows from the definition of the table alone; found out when it changes. */
+/* What follows from the definition of the table alone. */
+static RagFacts facts_of_sessions;
 static struct
 {
-	Oid sessions;
-	bool valid;
 	bool plain; /* the other fields are set, and an UPDATE would do no more */
 	Oid index;	/* the primary key's */
 	AttrNumber id;
@@ -128,29 +127,12 @@ is_plain(Relation rel)
 }
 
 static void
-forget_facts(Datum arg pg_attribute_unused(), Oid relid)
-{
-	if (relid == InvalidOid || relid == facts.sessions)
-		facts.valid = false;
-}
-
-static void
 find_facts(Relation rel)
 {
-	static bool registered = false;
-
-	if (!registered)
-	{
-		CacheRegisterRelcacheCallback(forget_facts, (Datum) 0);
-		registered = true;
-	}
-	facts.sessions = RelationGetRelid(rel);
+	rag_begin_facts(&facts_of_sessions, RelationGetRelid(rel), InvalidOid);
 	facts.index = InvalidOid;
-	facts.plain = false;
-
-	/* What is invalidated meanwhile is to be looked at again. */
-	facts.valid = true;
 	facts.plain = is_plain(rel);
+	rag_end_facts(&facts_of_sessions);
 }
 
 static bool
@@ -242,7 +224,7 @@ update_row(Relation rel, HeapTuple row)
 static bool
 is_plain_for_caller(Relation rel, AclMode rights)
 {
-	if (!facts.valid || facts.sessions != RelationGetRelid(rel))
+	if (!rag_facts_hold(&facts_of_sessions, RelationGetRelid(rel)))
 		find_facts(rel);
 	return facts.plain && rag_obstacle_of_caller(rel, rights) == NULL;
 }
