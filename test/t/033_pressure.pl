@@ -371,6 +371,32 @@ note('locks');
 	is_same_text(rows(), $before, '... nothing of either is there after they have rolled back');
 	$_->quit for $holder, $waiter;
 }
+
+# An index that is built anew while a new connection finds out whether the tables are
+# plain. The next calls of that connection go without the executor again: no statement
+# is kept.
+fresh(1);
+{
+	my ($holder, $waiter) = (session(), session());
+	my $read = 'SELECT count(*) FROM rag_get_messages(' . id(1) . ')';
+	my $write = 'SELECT rag_add_message(' . id(1) . q{, 'user', 'x')};
+	my $kept = q{SELECT count(*) FROM pg_backend_memory_contexts WHERE ident ~ '^(SELECT|UPDATE|INSERT).* public[.](sessions|messages)'};
+
+	for my $index (qw(sessions_pkey ix_messages_session_id))
+	{
+		$holder->query("BEGIN; REINDEX INDEX $index");
+		$waiter->query(q(SET lock_timeout = '20ms'));
+		is($waiter->sqlstate($read), '55P03', "an index that is locked: $index");
+		$waiter->query('RESET lock_timeout');
+		$holder->query('ROLLBACK');
+	}
+	is($waiter->answer($read), '20', '... then a page is read');
+	$waiter->query($write);
+	is($waiter->answer($kept), '0', '... and a message added, both directly');
+	$waiter->query("SET session_replication_role = local; $write; $read");
+	cmp_ok($waiter->answer($kept), '>', 0, '... as statements would be seen');
+	$_->quit for $holder, $waiter;
+}
 {
 	my $maker = session();
 	my $deleter = session();
