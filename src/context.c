@@ -13,6 +13,7 @@
 #include "executor/spi.h"
 #include "funcapi.h"
 #include "utils/memutils.h"
+#include "utils/tuplestore.h"
 
 #include "plan.h"
 #include "read.h"
