@@ -191,7 +191,9 @@ FROM (
   FROM pg_extension CROSS JOIN unnest(extconfig, extcondition) AS m (relid, condition)
   LEFT JOIN pg_class c ON c.oid = m.relid WHERE extname = 'rag_events'
 ) AS snapshot
-ORDER BY line
+ORDER BY line;
+-- The next snapshot may be taken before this connection has cleaned up.
+DROP FUNCTION pg_temp.sorted(aclitem[])
 EOT
 
 # snapshot(NODE, DATABASE): lines of text.
