@@ -91,7 +91,7 @@ refuse_differences(Oid nspoid)
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("the tables in schema \"%s\" cannot be adopted: they are not those of revision %s",
-					get_namespace_name(nspoid), RAG_ADOPTION_VERSION),
+					rag_namespace_name(nspoid), RAG_ADOPTION_VERSION),
 			 errdetail_internal("%s", detail.data),
 			 errhint("Nothing was changed.%s", hint.data)));
 }

@@ -396,7 +396,10 @@ add_element(Reader *reader, int place, const JsonbValue *value)
 					   .message = &reader->chat->messages[reader->chat->n],
 					   .id = PG_INT64_MAX};
 
+	/* Of the memory, what is not reached before an error is never touched. */
+	memset(element.message, 0, sizeof(RagMessage));
 	memset(element.message->isnull, true, sizeof(element.message->isnull));
+	reader->extras[reader->chat->n] = NULL;
 	read_message(&element, value, reader->nspoid);
 	switch (element.kind)
 	{
@@ -443,10 +446,8 @@ rag_chat_from_json(RagChat *chat, JsonbContainer *array, const pg_uuid_t *sessio
 	int place = 0;
 
 	memset(chat, 0, sizeof(RagChat));
-	chat->messages = palloc_extended(sizeof(RagMessage) * n,
-									 MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
-	reader.extras = palloc_extended(sizeof(RagExtra *) * n,
-									MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	chat->messages = palloc_extended(sizeof(RagMessage) * n, MCXT_ALLOC_HUGE);
+	reader.extras = palloc_extended(sizeof(RagExtra *) * n, MCXT_ALLOC_HUGE);
 	(void) JsonbIteratorNext(&it, &value, true); /* WJB_BEGIN_ARRAY */
 	while (JsonbIteratorNext(&it, &value, true) == WJB_ELEM)
 	{

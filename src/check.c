@@ -56,7 +56,7 @@ schema_in_json(Oid nspoid)
 	StringInfoData json;
 
 	initStringInfo(&json);
-	escape_json(&json, quote_identifier(get_namespace_name(nspoid)));
+	escape_json(&json, quote_identifier(rag_namespace_name(nspoid)));
 	json.data[json.len - 1] = '\0';
 	return json.data + 1;
 }

@@ -34,7 +34,7 @@ enum
 /* The order is that of read.c, for the same reason. */
 static const RagStatement newest_first = {
 	"SELECT id::pg_catalog.int8, role::pg_catalog.text, content::pg_catalog.text,"
-	" token_count"
+	" token_count::pg_catalog.int4"
 	" FROM %1$s.messages"
 	" WHERE ROW(session_id, id) OPERATOR(pg_catalog.>) ROW($1, $2)"
 	" AND session_id OPERATOR(pg_catalog.<=) $1"
@@ -60,6 +60,8 @@ count_tokens(const TupleTableSlot *slot)
 
 	if (!slot->tts_isnull[COL_TOKEN_COUNT])
 		return Max(DatumGetInt32(slot->tts_values[COL_TOKEN_COUNT]), 0);
+	if (slot->tts_isnull[COL_CONTENT])
+		return 0;
 	bytes = toast_raw_datum_size(slot->tts_values[COL_CONTENT]) - VARHDRSZ;
 	return (int32) ((bytes + BYTES_PER_TOKEN - 1) / BYTES_PER_TOKEN);
 }
@@ -67,8 +69,11 @@ count_tokens(const TupleTableSlot *slot)
 static bool
 is_users(const TupleTableSlot *slot)
 {
-	text *role = DatumGetTextPP(slot->tts_values[COL_ROLE]);
+	text *role;
 
+	if (slot->tts_isnull[COL_ROLE])
+		return false;
+	role = DatumGetTextPP(slot->tts_values[COL_ROLE]);
 	return VARSIZE_ANY_EXHDR(role) == 4 && memcmp(VARDATA_ANY(role), "user", 4) == 0;
 }
 
@@ -77,9 +82,11 @@ keep_message(Window *window, const TupleTableSlot *slot, int32 tokens)
 {
 	MemoryContext old = MemoryContextSwitchTo(window->context);
 	Datum values[NUM_COLS];
-	bool nulls[NUM_COLS] = {false};
+	bool nulls[NUM_COLS];
 
 	memcpy(values, slot->tts_values, sizeof(values));
+	memcpy(nulls, slot->tts_isnull, sizeof(nulls));
+	nulls[COL_TOKEN_COUNT] = false;
 	values[COL_TOKEN_COUNT] = Int32GetDatum(tokens);
 	window->messages = lappend(window->messages,
 							   heap_form_tuple(window->desc, values, nulls));

@@ -27,14 +27,14 @@
  * deletion of the session.
  */
 static const RagStatement lock = {
-	"SELECT user_id::pg_catalog.text, metadata FROM %1$s.sessions"
+	"SELECT user_id::pg_catalog.text, metadata::pg_catalog.jsonb FROM %1$s.sessions"
 	" WHERE id OPERATOR(pg_catalog.=) $1"
 	" FOR KEY SHARE",
 	1,
 	{UUIDOID}};
 
 static const RagStatement lock_owned = {
-	"SELECT user_id::pg_catalog.text, metadata FROM %1$s.sessions"
+	"SELECT user_id::pg_catalog.text, metadata::pg_catalog.jsonb FROM %1$s.sessions"
 	" WHERE id OPERATOR(pg_catalog.=) $1"
 	" AND user_id::pg_catalog.text OPERATOR(pg_catalog.=) $2"
 	" FOR KEY SHARE",

@@ -29,7 +29,7 @@ static const RagStatement lock_message = {
 	{INT8OID, UUIDOID}};
 
 static const RagStatement lock_metadata = {
-	"SELECT metadata FROM %1$s.messages" OF_MESSAGE " FOR NO KEY UPDATE",
+	"SELECT metadata::pg_catalog.jsonb FROM %1$s.messages" OF_MESSAGE " FOR NO KEY UPDATE",
 	2,
 	{INT8OID, UUIDOID}};
 

@@ -14,7 +14,10 @@ int
 rag_errtable(Oid nspoid, const char *table, const char *column,
 			 const char *constraint)
 {
-	err_generic_string(PG_DIAG_SCHEMA_NAME, get_namespace_name(nspoid));
+	const char *schema = get_namespace_name(nspoid);
+
+	if (schema)
+		err_generic_string(PG_DIAG_SCHEMA_NAME, schema);
 	err_generic_string(PG_DIAG_TABLE_NAME, table);
 	if (column)
 		err_generic_string(PG_DIAG_COLUMN_NAME, column);

@@ -253,7 +253,8 @@ insert_message(const RagMessage *message, Oid nspoid)
  */
 static const RagStatement find_keys = {
 	"SELECT m.* FROM pg_catalog.unnest($2) AS k (key), LATERAL"
-	" (SELECT id::pg_catalog.int8, role::pg_catalog.text, content, idempotency_key"
+	" (SELECT id::pg_catalog.int8, role::pg_catalog.text, content::pg_catalog.text,"
+	" idempotency_key::pg_catalog.text"
 	" FROM %1$s.messages WHERE session_id OPERATOR(pg_catalog.=) $1"
 	" AND idempotency_key OPERATOR(pg_catalog.=) k.key"
 	" AND idempotency_key IS NOT NULL"
@@ -287,13 +288,9 @@ create_key_table(int n)
 					   HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
 }
 
-/* A repeated message must be the same; otherwise its key is used by mistake. */
 static void
-check_same(const RagMessage *message, Datum role, Datum content, Oid nspoid)
+error_not_same(const RagMessage *message, Oid nspoid)
 {
-	if (text_equal(message->values[COL_ROLE], role) &&
-		text_equal(message->values[COL_CONTENT], content))
-		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_UNIQUE_VIOLATION),
 			 errmsg("%sidempotency_key was used for another message of the session",
@@ -302,6 +299,15 @@ check_same(const RagMessage *message, Datum role, Datum content, Oid nspoid)
 			 errhint("Use a new key for each new message, and the same only to repeat one."),
 			 rag_errtable(nspoid, "messages", "idempotency_key",
 						  "uq_messages_idempotency_key")));
+}
+
+/* A repeated message must be the same; otherwise its key is used by mistake. */
+static void
+check_same(const RagMessage *message, Datum role, Datum content, Oid nspoid)
+{
+	if (!text_equal(message->values[COL_ROLE], role) ||
+		!text_equal(message->values[COL_CONTENT], content))
+		error_not_same(message, nspoid);
 }
 
 /*
@@ -354,11 +360,16 @@ rag_find_repeated(RagMessage *messages, int n, Oid nspoid)
 		bool isnull;
 		Datum key = SPI_getbinval(row, desc, 4, &isnull);
 		KeyEntry *entry = hash_search(keys, TextDatumGetCString(key), HASH_FIND, NULL);
+		Datum role;
+		Datum content;
 
 		if (entry == NULL)
 			continue; /* equal to a key in the column's collation only */
-		check_same(entry->first, SPI_getbinval(row, desc, 2, &isnull),
-				   SPI_getbinval(row, desc, 3, &isnull), nspoid);
+		role = SPI_getbinval(row, desc, 2, &isnull);
+		content = isnull ? (Datum) 0 : SPI_getbinval(row, desc, 3, &isnull);
+		if (isnull)
+			error_not_same(entry->first, nspoid);
+		check_same(entry->first, role, content, nspoid);
 		entry->first->values[COL_ID] = SPI_getbinval(row, desc, 1, &isnull);
 		entry->first->isnull[COL_ID] = false;
 	}

@@ -112,9 +112,12 @@ rag_json_is_int64(const JsonbValue *value, int64 *result)
 
 	if (value->type != jbvNumeric || !is_whole(value))
 		return false;
-	/* 2^63 is the first double out of range, and all nearer ones are whole. */
+	/*
+	 * 2^63 is the first double out of range, and all nearer ones are whole. What
+	 * becomes -2^63 may have been less.
+	 */
 	number = number_value(value);
-	if (!(number >= (double) PG_INT64_MIN && number < -(double) PG_INT64_MIN))
+	if (!(number > (double) PG_INT64_MIN && number < -(double) PG_INT64_MIN))
 		return false;
 	*result = DatumGetInt64(DirectFunctionCall1(numeric_int8,
 												NumericGetDatum(value->val.numeric)));
@@ -307,13 +310,15 @@ rag_messages_from_json(Jsonb *json, int *n)
 	JsonbValue value;
 	int i = 0;
 
+	/* Of the memory, what is not reached before an error is never touched. */
 	*n = JsonContainerSize(array);
 	messages = palloc_extended(sizeof(RagMessage) * Max(*n, 1),
-							   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+							   MCXT_ALLOC_HUGE);
 	(void) JsonbIteratorNext(&it, &value, true); /* WJB_BEGIN_ARRAY */
 	while (JsonbIteratorNext(&it, &value, true) == WJB_ELEM)
 	{
 		CHECK_FOR_INTERRUPTS();
+		memset(&messages[i], 0, sizeof(RagMessage));
 		messages[i].element = i + 1;
 		message_from_json(&messages[i], &value);
 		i++;

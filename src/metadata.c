@@ -42,22 +42,36 @@ remove_key(Datum object, const char *key, int len)
 							   PointerGetDatum(cstring_to_text_with_len(key, len)));
 }
 
-/* Without the keys that change has with null. */
-static Datum
-remove_nulls(Datum merged, Jsonb *change)
+static bool
+has_key(Jsonb *object, const JsonbValue *key)
 {
-	JsonbIterator *it = JsonbIteratorInit(&change->root);
+	JsonbValue buffer;
+
+	return getKeyJsonValueFromContainer(&object->root, key->val.string.val,
+										key->val.string.len, &buffer) != NULL;
+}
+
+/* Without the keys that change has with null: that is what merged has for them, too. */
+static Jsonb *
+remove_nulls(Jsonb *merged, Jsonb *change)
+{
+	JsonbIterator *it = JsonbIteratorInit(&merged->root);
+	RagJsonbState state = {0};
 	JsonbValue key;
 	JsonbValue value;
 
 	(void) JsonbIteratorNext(&it, &key, true); /* WJB_BEGIN_OBJECT */
+	rag_push_jsonb(&state, WJB_BEGIN_OBJECT, NULL);
 	while (JsonbIteratorNext(&it, &key, true) == WJB_KEY)
 	{
 		(void) JsonbIteratorNext(&it, &value, true);
-		if (value.type == jbvNull)
-			merged = remove_key(merged, key.val.string.val, key.val.string.len);
+		if (value.type == jbvNull && has_key(change, &key))
+			continue;
+		rag_push_jsonb(&state, WJB_KEY, &key);
+		rag_push_jsonb(&state, WJB_VALUE, &value);
 	}
-	return merged;
+	rag_push_jsonb(&state, WJB_END_OBJECT, NULL);
+	return JsonbValueToJsonb(state.result);
 }
 
 Jsonb *
@@ -75,7 +89,7 @@ rag_merge_metadata(Jsonb *metadata, Jsonb *change, Oid nspoid, const char *table
 					 rag_errtable(nspoid, table, "metadata", NULL)));
 		merged = DirectFunctionCall2(jsonb_concat, JsonbPGetDatum(metadata), merged);
 	}
-	return DatumGetJsonbP(remove_nulls(merged, change));
+	return remove_nulls(DatumGetJsonbP(merged), change);
 }
 
 bool

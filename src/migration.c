@@ -423,7 +423,7 @@ append_script(StringInfo sql, Oid nspoid, const char *filename)
 									 CStringGetTextDatum("ng"));
 	script = replace_name(script, "@extowner@",
 						  GetUserNameFromId(GetUserId(), false));
-	script = replace_name(script, "@extschema@", get_namespace_name(nspoid));
+	script = replace_name(script, "@extschema@", rag_namespace_name(nspoid));
 	if (pathname)
 		script = DirectFunctionCall3Coll(replace_text, C_COLLATION_OID, script,
 										 CStringGetTextDatum("MODULE_PATHNAME"),

@@ -425,6 +425,9 @@ rag_obstacle_of_caller(Relation rel, AclMode rights)
 		return "citus";
 	if (pg_class_aclmask(relid, GetUserId(), rights, ACLMASK_ALL) != rights)
 		return "rights on columns";
+	if (rag_namespace_aclcheck(RelationGetNamespace(rel), GetUserId(), ACL_USAGE) !=
+		ACLCHECK_OK)
+		return "rights on the schema";
 	if (ExecutorCheckPerms_hook != NULL)
 		return "a hook that checks rights";
 	if (check_enable_rls(relid, InvalidOid, true) == RLS_ENABLED)

@@ -107,8 +107,7 @@ make_generic_plan(SPIPlanPtr plan)
 static SPIPlanPtr
 prepare(const RagStatement *statement, Oid nspoid)
 {
-	const char *nspname = get_namespace_name(nspoid);
-	char *sql = psprintf(statement->sql, quote_identifier(nspname));
+	char *sql = psprintf(statement->sql, quote_identifier(rag_namespace_name(nspoid)));
 	SPIPlanPtr plan = SPI_prepare_cursor(sql, statement->nargs,
 										 unconstify(Oid *, &statement->argtypes[0]),
 										 CURSOR_OPT_GENERIC_PLAN);
@@ -257,7 +256,25 @@ rag_query_once(const char *sql, int nargs, Oid *argtypes, Datum *values)
 Oid
 rag_namespace(FunctionCallInfo fcinfo)
 {
-	return get_func_namespace(fcinfo->flinfo->fn_oid);
+	Oid nspoid = get_func_namespace(fcinfo->flinfo->fn_oid);
+
+	if (!OidIsValid(nspoid))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_FUNCTION),
+				 errmsg("function with OID %u does not exist", fcinfo->flinfo->fn_oid)));
+	return nspoid;
+}
+
+const char *
+rag_namespace_name(Oid nspoid)
+{
+	const char *name = get_namespace_name(nspoid);
+
+	if (name == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_SCHEMA),
+				 errmsg("schema with OID %u does not exist", nspoid)));
+	return name;
 }
 
 Oid
@@ -269,6 +286,6 @@ rag_relation(const char *name, Oid nspoid)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_TABLE),
 				 errmsg("relation \"%s.%s\" does not exist",
-						get_namespace_name(nspoid), name)));
+						rag_namespace_name(nspoid), name)));
 	return relid;
 }

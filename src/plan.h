@@ -56,8 +56,14 @@ extern uint64 rag_query_into(const RagStatement *statement, Oid nspoid,
 extern uint64 rag_query_once(const char *sql, int nargs, Oid *argtypes,
 							 Datum *values);
 
-/* The schema of the extension: the one of the SQL function that was called. */
+/*
+ * The schema of the extension: the one of the SQL function that was called. Raises
+ * 42883 when the function was dropped since, which an open cursor does not prevent.
+ */
 extern Oid rag_namespace(FunctionCallInfo fcinfo);
+
+/* Its name. Raises 3F000 when it was dropped since. */
+extern const char *rag_namespace_name(Oid nspoid);
 
 /*
  * A table or sequence of the extension, by name. Raises 42P01 when it is not

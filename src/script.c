@@ -54,7 +54,7 @@ rag_require_create(Oid roleid, Oid nspoid)
 	AclResult result = rag_namespace_aclcheck(nspoid, roleid, ACL_CREATE);
 
 	if (result != ACLCHECK_OK)
-		aclcheck_error(result, OBJECT_SCHEMA, get_namespace_name(nspoid));
+		aclcheck_error(result, OBJECT_SCHEMA, rag_namespace_name(nspoid));
 }
 
 /*
@@ -268,7 +268,7 @@ Datum
 rag_replace_index(PG_FUNCTION_ARGS)
 {
 	Oid nspoid = rag_namespace(fcinfo);
-	const char *schema = quote_identifier(get_namespace_name(nspoid));
+	const char *schema = quote_identifier(rag_namespace_name(nspoid));
 	char *table = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	char *index = text_to_cstring(PG_GETARG_TEXT_PP(1));
 	char *new_index = psprintf("%s_new", index);
@@ -307,7 +307,7 @@ rag_compress_with_lz4(PG_FUNCTION_ARGS)
 	rag_require_script();
 #ifdef USE_LZ4
 	{
-		const char *schema = quote_identifier(get_namespace_name(rag_namespace(fcinfo)));
+		const char *schema = quote_identifier(rag_namespace_name(rag_namespace(fcinfo)));
 		char *table = text_to_cstring(PG_GETARG_TEXT_PP(0));
 		Datum *columns;
 		int n;

@@ -79,7 +79,7 @@ static const RagStatement insert_if_missing = {
 	{UUIDOID, TEXTOID, JSONBOID}};
 
 static const RagStatement read_metadata = {
-	"SELECT metadata FROM %1$s.sessions WHERE id OPERATOR(pg_catalog.=) $1",
+	"SELECT metadata::pg_catalog.jsonb FROM %1$s.sessions WHERE id OPERATOR(pg_catalog.=) $1",
 	1,
 	{UUIDOID}};
 

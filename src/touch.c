@@ -83,8 +83,8 @@ has_plain_indexes(Relation rel)
 		for (int i = 0; i < form->indnatts; i++)
 			plain &= form->indkey.values[i] != facts.updated_at;
 		if (form->indisprimary && form->indisvalid && form->indimmediate &&
-			form->indnkeyatts == 1 && form->indkey.values[0] == facts.id &&
-			index->rd_rel->relam == BTREE_AM_OID)
+			!form->indcheckxmin && form->indnkeyatts == 1 &&
+			form->indkey.values[0] == facts.id && index->rd_rel->relam == BTREE_AM_OID)
 			facts.index = RelationGetRelid(index);
 		index_close(index, AccessShareLock);
 	}
