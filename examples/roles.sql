@@ -9,8 +9,8 @@
 --
 --   rag_owner   owns the schema and the tables, installs and updates the extension
 --   rag_reader  reads all conversations
---   rag_writer  starts conversations and adds to them; cannot read them, nor change or
---               delete what is there
+--   rag_writer  starts conversations and adds to them; cannot call what reads them, nor
+--               change or delete what is there (see "Adding" for what it can SELECT)
 --   rag_editor  does both, changes and deletes
 --
 -- No role can log in. Make one for each program, and a member of what it needs:
