@@ -234,7 +234,11 @@ while ($tours < 5 && $rounds++ < 100)
 			$failed = 1 if $state;
 		}
 		$clean = 0 if $failed;
-		$_->{handle}->pump_nb for $busy->();
+		for my $run ($busy->())
+		{
+			# It may end at any moment.
+			eval { $run->{handle}->pump_nb; 1 } or $@ =~ /ended prematurely/ or die $@;
+		}
 		$tours++ if $busy->() && !$failed;
 	}
 	for my $writer (keys %runs)
