@@ -397,8 +397,7 @@ add_element(Reader *reader, int place, const JsonbValue *value)
 					   .id = PG_INT64_MAX};
 
 	/* Of the memory, what is not reached before an error is never touched. */
-	memset(element.message, 0, sizeof(RagMessage));
-	memset(element.message->isnull, true, sizeof(element.message->isnull));
+	rag_clear_message(element.message);
 	reader->extras[reader->chat->n] = NULL;
 	read_message(&element, value, reader->nspoid);
 	switch (element.kind)

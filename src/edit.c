@@ -105,8 +105,7 @@ changes_from_arguments(RagMessage *message, FunctionCallInfo fcinfo)
 {
 	int mask = 0;
 
-	memset(message, 0, sizeof(RagMessage));
-	memset(message->isnull, true, sizeof(message->isnull));
+	rag_clear_message(message);
 	message->values[COL_ID] = PG_GETARG_DATUM(1);
 	message->isnull[COL_ID] = false;
 	message->values[COL_SESSION_ID] = PG_GETARG_DATUM(0);

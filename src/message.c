@@ -129,6 +129,13 @@ rag_check_values(const RagMessage *message, Oid nspoid)
 		check_idempotency_key(message, nspoid);
 }
 
+void
+rag_clear_message(RagMessage *message)
+{
+	memset(message, 0, sizeof(RagMessage));
+	memset(message->isnull, true, sizeof(message->isnull));
+}
+
 int
 rag_optional_columns(const RagMessage *message)
 {

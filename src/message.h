@@ -57,6 +57,9 @@ typedef struct RagMessage
 	struct RagMessage *repeats; /* message of the array with the same key, or NULL */
 } RagMessage;
 
+/* Makes it a message without any value. */
+extern void rag_clear_message(RagMessage *message);
+
 /* The bit of an optional column in a mask of those that have a value. */
 #define RAG_COLUMN_BIT(col) (1 << ((col) -COL_FIRST_OPTIONAL))
 

@@ -256,8 +256,6 @@ message_from_json(RagMessage *message, const JsonbValue *object)
 	JsonbValue value;
 	JsonbIteratorToken token;
 
-	for (int col = 0; col < RAG_NCOLUMNS; col++)
-		message->isnull[col] = true;
 	if (!rag_json_is_object(object))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -318,7 +316,7 @@ rag_messages_from_json(Jsonb *json, int *n)
 	while (JsonbIteratorNext(&it, &value, true) == WJB_ELEM)
 	{
 		CHECK_FOR_INTERRUPTS();
-		memset(&messages[i], 0, sizeof(RagMessage));
+		rag_clear_message(&messages[i]);
 		messages[i].element = i + 1;
 		message_from_json(&messages[i], &value);
 		i++;
