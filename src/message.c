@@ -271,10 +271,12 @@ static const RagStatement find_keys = {
 	2,
 	{UUIDOID, TEXTARRAYOID}};
 
+/* b may be a null of a row, (Datum) 0, which is equal to nothing. */
 static bool
 text_equal(Datum a, Datum b)
 {
-	return DatumGetBool(DirectFunctionCall2Coll(texteq, C_COLLATION_OID, a, b));
+	return DatumGetPointer(b) != NULL &&
+		DatumGetBool(DirectFunctionCall2Coll(texteq, C_COLLATION_OID, a, b));
 }
 
 /* An idempotency key, and the first of the messages that has it. */
@@ -295,9 +297,13 @@ create_key_table(int n)
 					   HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
 }
 
+/* A repeated message must be the same; otherwise its key is used by mistake. */
 static void
-error_not_same(const RagMessage *message, Oid nspoid)
+check_same(const RagMessage *message, Datum role, Datum content, Oid nspoid)
 {
+	if (text_equal(message->values[COL_ROLE], role) &&
+		text_equal(message->values[COL_CONTENT], content))
+		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_UNIQUE_VIOLATION),
 			 errmsg("%sidempotency_key was used for another message of the session",
@@ -306,15 +312,6 @@ error_not_same(const RagMessage *message, Oid nspoid)
 			 errhint("Use a new key for each new message, and the same only to repeat one."),
 			 rag_errtable(nspoid, "messages", "idempotency_key",
 						  "uq_messages_idempotency_key")));
-}
-
-/* A repeated message must be the same; otherwise its key is used by mistake. */
-static void
-check_same(const RagMessage *message, Datum role, Datum content, Oid nspoid)
-{
-	if (!text_equal(message->values[COL_ROLE], role) ||
-		!text_equal(message->values[COL_CONTENT], content))
-		error_not_same(message, nspoid);
 }
 
 /*
@@ -367,16 +364,11 @@ rag_find_repeated(RagMessage *messages, int n, Oid nspoid)
 		bool isnull;
 		Datum key = SPI_getbinval(row, desc, 4, &isnull);
 		KeyEntry *entry = hash_search(keys, TextDatumGetCString(key), HASH_FIND, NULL);
-		Datum role;
-		Datum content;
 
 		if (entry == NULL)
 			continue; /* equal to a key in the column's collation only */
-		role = SPI_getbinval(row, desc, 2, &isnull);
-		content = isnull ? (Datum) 0 : SPI_getbinval(row, desc, 3, &isnull);
-		if (isnull)
-			error_not_same(entry->first, nspoid);
-		check_same(entry->first, role, content, nspoid);
+		check_same(entry->first, SPI_getbinval(row, desc, 2, &isnull),
+				   SPI_getbinval(row, desc, 3, &isnull), nspoid);
 		entry->first->values[COL_ID] = SPI_getbinval(row, desc, 1, &isnull);
 		entry->first->isnull[COL_ID] = false;
 	}
