@@ -43,6 +43,21 @@ remove_key(Datum object, const char *key, int len)
 }
 
 static bool
+has_nulls(Jsonb *object)
+{
+	JsonbIterator *it = JsonbIteratorInit(&object->root);
+	JsonbIteratorToken token;
+	JsonbValue value;
+
+	while ((token = JsonbIteratorNext(&it, &value, true)) != WJB_DONE)
+	{
+		if (token == WJB_VALUE && value.type == jbvNull)
+			return true;
+	}
+	return false;
+}
+
+static bool
 has_key(Jsonb *object, const JsonbValue *key)
 {
 	JsonbValue buffer;
@@ -89,7 +104,8 @@ rag_merge_metadata(Jsonb *metadata, Jsonb *change, Oid nspoid, const char *table
 					 rag_errtable(nspoid, table, "metadata", NULL)));
 		merged = DirectFunctionCall2(jsonb_concat, JsonbPGetDatum(metadata), merged);
 	}
-	return remove_nulls(DatumGetJsonbP(merged), change);
+	return has_nulls(change) ? remove_nulls(DatumGetJsonbP(merged), change) :
+							   DatumGetJsonbP(merged);
 }
 
 bool
