@@ -261,18 +261,18 @@ passed=0 failed=0 skipped=0
 
 rag_note "PostgreSQL${old:+ $old to} ${majors# }, in chroots below $chroots"
 rag_run load_suites || rag_note "the suites cannot be read from the mirror ${mirror:-(none found)}"
+built=0
 if [ -n "$old" ]; then
   rag_run build_old >"$RAG_TMP/log/old" 2>&1
-  case $? in
-  0) rag_run test_majors ;;
-  2) ;; # each major is skipped, and report tells why
-  *)
-    cat "$RAG_TMP/log/old"
-    rag_die "the extension cannot be built for PostgreSQL $old"
-    ;;
-  esac
-else
-  rag_run test_majors
+  built=$?
 fi
+case $built in
+0) rag_run test_majors ;;
+2) ;; # each major is skipped, and report tells why
+*)
+  cat "$RAG_TMP/log/old"
+  rag_die "the extension cannot be built for PostgreSQL $old"
+  ;;
+esac
 for major in $majors; do report "$major"; done
 rag_total "$passed" "$failed" "$skipped"
