@@ -51,35 +51,4 @@ FETCH lists;
 ROLLBACK TO s;
 FETCH creates;
 ROLLBACK;
-
--- A number that rounds to the smallest one is none; many keys are removed at once.
-SELECT rag_create_session('maya', '{"summary": "y", "summary_upto_id": -9223372036854775809}', :s);
-SELECT rag_copy_session(:s) AS copy, rag_import_session(rag_export_session(:s)) AS import \gset
-SELECT metadata FROM sessions WHERE id IN (:'copy', :'import');
-SELECT rag_update_session(:s, jsonb_object_agg('key ' || i, nullif(i % 2, 0))) = jsonb_object_agg('key ' || i, 1) FILTER (WHERE i % 2 = 1) || '{"summary": "y", "summary_upto_id": -9223372036854775809}'
-FROM generate_series(1, 20000) AS i;
-SELECT count(*) FROM jsonb_object_keys(rag_update_session(:s, (SELECT jsonb_object_agg('key ' || i, NULL) || '{"n": {"kept": null}}' FROM generate_series(1, 20000) AS i)));
-SELECT metadata FROM sessions WHERE id = :s;
 DROP EXTENSION rag_events;
-
--- Rights on the tables are none without USAGE on their schema, whichever way is taken.
-CREATE ROLE regress_rag_view;
-CREATE SCHEMA private;
-CREATE EXTENSION rag_events SCHEMA private;
-SELECT private.rag_add_message(private.rag_create_session('maya', NULL, :s), 'user', 'Hello');
-CREATE VIEW few AS SELECT m.content FROM private.sessions AS s, private.rag_get_messages(s.id) AS m;
-CREATE VIEW every AS SELECT m.content FROM private.sessions AS s, private.rag_get_messages(s.id, NULL) AS m;
-GRANT SELECT ON few, every, private.sessions, private.messages TO regress_rag_view;
-SET ROLE regress_rag_view;
-SELECT * FROM few;
-SELECT * FROM every;
-RESET ROLE;
-GRANT USAGE ON SCHEMA private TO regress_rag_view;
-SET ROLE regress_rag_view;
-SELECT * FROM few;
-SELECT * FROM every;
-RESET ROLE;
-DROP VIEW few, every;
-DROP EXTENSION rag_events;
-DROP SCHEMA private;
-DROP ROLE regress_rag_view;

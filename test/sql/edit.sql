@@ -207,3 +207,15 @@ SELECT user_id FROM sessions;
 DROP EXTENSION rag_events;
 DROP FUNCTION discard();
 DROP ROLE regress_rag_editor;
+
+-- A number that rounds to the smallest one is none; many keys are removed at once.
+CREATE EXTENSION rag_events;
+\set s '\'00000000-0000-4000-8000-000000000001\''
+SELECT rag_create_session('maya', '{"summary": "y", "summary_upto_id": -9223372036854775809}', :s);
+SELECT rag_copy_session(:s) AS copy, rag_import_session(rag_export_session(:s)) AS import \gset
+SELECT metadata FROM sessions WHERE id IN (:'copy', :'import');
+SELECT rag_update_session(:s, jsonb_object_agg('key ' || i, nullif(i % 2, 0))) = jsonb_object_agg('key ' || i, 1) FILTER (WHERE i % 2 = 1) || '{"summary": "y", "summary_upto_id": -9223372036854775809}'
+FROM generate_series(1, 20000) AS i;
+SELECT count(*) FROM jsonb_object_keys(rag_update_session(:s, (SELECT jsonb_object_agg('key ' || i, NULL) || '{"n": {"kept": null}}' FROM generate_series(1, 20000) AS i)));
+SELECT metadata FROM sessions WHERE id = :s;
+DROP EXTENSION rag_events;

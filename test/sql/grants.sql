@@ -195,3 +195,27 @@ RESET ROLE;
 
 DROP SCHEMA chat CASCADE;
 DROP ROLE regress_rag_nobody, regress_rag_writer, regress_rag_reader;
+
+-- Rights on the tables are none without USAGE on their schema, whichever way is taken.
+\set VERBOSITY sqlstate
+\set s '\'00000000-0000-4000-8000-000000000001\''
+CREATE ROLE regress_rag_view;
+CREATE SCHEMA private;
+CREATE EXTENSION rag_events SCHEMA private;
+SELECT private.rag_add_message(private.rag_create_session('maya', NULL, :s), 'user', 'Hello');
+CREATE VIEW few AS SELECT m.content FROM private.sessions AS s, private.rag_get_messages(s.id) AS m;
+CREATE VIEW every AS SELECT m.content FROM private.sessions AS s, private.rag_get_messages(s.id, NULL) AS m;
+GRANT SELECT ON few, every, private.sessions, private.messages TO regress_rag_view;
+SET ROLE regress_rag_view;
+SELECT * FROM few;
+SELECT * FROM every;
+RESET ROLE;
+GRANT USAGE ON SCHEMA private TO regress_rag_view;
+SET ROLE regress_rag_view;
+SELECT * FROM few;
+SELECT * FROM every;
+RESET ROLE;
+DROP VIEW few, every;
+DROP EXTENSION rag_events;
+DROP SCHEMA private;
+DROP ROLE regress_rag_view;
