@@ -3,16 +3,17 @@
 
 MODULE_big = rag_events
 EXTENSION = rag_events
-EXTVERSION = $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" rag_events.control)
+EXTVERSION := $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" rag_events.control)
 
 # The control file's default_version is the single source of the version.
-PG_CPPFLAGS = -DRAG_EVENTS_VERSION='"$(EXTVERSION)"'
+PG_CPPFLAGS = -I$(CURDIR)/src -DRAG_EVENTS_VERSION='"$(EXTVERSION)"'
 
-OBJS = $(patsubst %.c,%.o,$(wildcard src/*.c))
+# src/ has a folder for each concern; src/README.md draws them.
+OBJS = $(patsubst %.c,%.o,$(wildcard src/*.c src/*/*.c))
 DATA = $(wildcard sql/rag_events--*.sql schema/rag_events--*.json)
 
 # Queries over the catalogs are written as SQL and compiled in as C strings.
-QUERIES = $(patsubst %.sql,%.sql.h,$(wildcard src/*.sql))
+QUERIES = $(patsubst %.sql,%.sql.h,$(wildcard src/*/*.sql))
 
 # pg_regress: inputs in test/sql, expected output in expected/.
 REGRESS = $(patsubst test/sql/%.sql,%,$(sort $(wildcard test/sql/*.sql)))
@@ -54,7 +55,7 @@ PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 
-src/check.o src/check.bc: $(QUERIES)
+src/migration/check_schema.o src/migration/check_schema.bc: $(QUERIES)
 
 # They carry the version.
 src/rag_events.o src/rag_events.bc: rag_events.control

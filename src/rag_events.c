@@ -2,7 +2,7 @@
  * rag_events.c
  *		The library itself: magic block and settings.
  */
-#include "compat.h"
+#include "base/compat.h"
 
 #include "utils/guc.h"
 

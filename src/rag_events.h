@@ -5,7 +5,7 @@
 #ifndef RAG_EVENTS_H
 #define RAG_EVENTS_H
 
-#include "compat.h"
+#include "base/compat.h"
 
 /* rag_events.allow_data_loss: may a step down drop columns that hold values? */
 extern bool rag_allow_data_loss;

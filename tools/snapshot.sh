@@ -22,7 +22,7 @@ SET search_path = pg_catalog, pg_temp;
 SET quote_all_identifiers = off;
 SET datestyle = 'ISO';
 PREPARE objects (oid, text[]) AS
-$(cat "$src/schema_objects.sql");
+$(cat "$src/migration/schema_objects.sql");
 CREATE TEMP TABLE snapshot AS EXECUTE objects ('rag_extschema'::regnamespace,
   '{sessions,messages,messages_id_seq,rag_migration_log}');
 SELECT CASE row_number() OVER w WHEN 1 THEN '[' ELSE ',' END || to_jsonb(s)

@@ -75,7 +75,7 @@ sqlstates() {
   local name codes
 
   codes=$("${PG_CONFIG:-pg_config}" --includedir-server)/utils/errcodes.h
-  grep -ohE 'ERRCODE_[A-Z0-9_]+' "$RAG_ROOT"/src/*.c | sort -u | while read -r name; do
+  grep -ohE 'ERRCODE_[A-Z0-9_]+' "$RAG_ROOT"/src/*.c "$RAG_ROOT"/src/*/*.c | sort -u | while read -r name; do
     sed -nE "s/^#define $name MAKE_SQLSTATE\((.*)\)\$/\1/p" "$codes" | tr -d "',"
   done
 }

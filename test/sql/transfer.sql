@@ -332,7 +332,7 @@ SELECT rag_import_session(jsonb_build_array(jsonb_build_object('role', 'assistan
 SELECT jsonb_array_length(metadata->'tool_calls') AS calls, jsonb_array_length(metadata->'tool_results') AS results, metadata#>>'{tool_results,4999,content}' AS last FROM messages WHERE session_id = :'id';
 
 --
--- The least rights: UPDATE of metadata only for a summary that ends at a message
+-- The least rights: a summary that ends at a message needs no more
 --
 CREATE ROLE regress_rag_importer;
 GRANT INSERT (id, user_id, metadata) ON sessions TO regress_rag_importer;

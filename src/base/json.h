@@ -1,0 +1,42 @@
+/*
+ * base/json.h
+ *		Reading the values of a JSON document. What is wrong is an error that names
+ *		the field and, where there is an array of messages, the message's place in it.
+ */
+#ifndef RAG_JSON_H
+#define RAG_JSON_H
+
+#include "base/compat.h"
+
+#include "utils/jsonb.h"
+
+/* Is the JSON string just that text? */
+extern bool rag_json_equals(const JsonbValue *string, const char *expected);
+
+extern bool rag_json_is_object(const JsonbValue *value);
+
+/* Is it a whole number of 64 bits? */
+extern bool rag_json_is_int64(const JsonbValue *value, int64 *result);
+
+/* The value of a JSON number. One beyond the range of a double is infinite. */
+extern double rag_json_number(const JsonbValue *value);
+
+/*
+ * These read the value of a field, and raise 22023 where it is not what the field
+ * must be. element is the message's place in its array, as for rag_element(). The
+ * value is not null.
+ */
+extern Datum rag_time_from_json(int element, const char *field, const JsonbValue *value);
+extern Datum rag_text_from_json(int element, const char *field, const JsonbValue *value);
+extern int32 rag_int32_from_json(int element, const char *field,
+								 const JsonbValue *value);
+
+/* Raises 22023: the field must be something else. */
+pg_noreturn extern void rag_error_field(int element, const char *field,
+										const char *expected);
+
+/* Raises 22023: there is no field by this name; detail says which there are. */
+pg_noreturn extern void rag_error_unknown_field(int element, const JsonbValue *name,
+												const char *detail);
+
+#endif /* RAG_JSON_H */

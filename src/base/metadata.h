@@ -1,0 +1,43 @@
+/*
+ * base/metadata.h
+ *		Changing the metadata of a session or a message.
+ */
+#ifndef RAG_METADATA_H
+#define RAG_METADATA_H
+
+#include "base/compat.h"
+
+#include "utils/jsonb.h"
+
+extern bool rag_jsonb_is_null(Jsonb *json);
+
+/*
+ * Raises 22023 unless the metadata is a JSON object. table is the one that it is for,
+ * element as for rag_element().
+ */
+extern void rag_check_metadata(const Jsonb *metadata, Oid nspoid, const char *table,
+							   int element);
+
+/*
+ * What metadata becomes when change is merged into it: the keys of change replace
+ * those of metadata, and the keys that change has with null are removed. change is
+ * an object. metadata may be NULL; raises 22023 when it is neither an object nor
+ * null.
+ */
+extern Jsonb *rag_merge_metadata(Jsonb *metadata, Jsonb *change, Oid nspoid,
+								 const char *table);
+
+/*
+ * A session's metadata may say up to which message its summary reaches: its key
+ * "summary_upto_id" is that message's id. Returns false where the metadata (which may
+ * be NULL) is no object, or the key is no whole number.
+ */
+extern bool rag_summary_upto(Jsonb *metadata, int64 *upto_id);
+
+/* The metadata, which is an object, with another summary_upto_id. */
+extern Jsonb *rag_set_summary_upto(Jsonb *metadata, int64 upto_id);
+
+/* The metadata, which is an object, without its summary. */
+extern Jsonb *rag_remove_summary(Jsonb *metadata);
+
+#endif /* RAG_METADATA_H */

@@ -1,0 +1,270 @@
+/*
+ * base/statement.c
+ *		Kept plans: the one door to SPI.
+ *
+ *		As in ri_triggers.c, each use checks that the kept plan still holds. The
+ *		plan cache itself takes care of changes of role (row security) and of
+ *		search_path, but would then plan anew with the settings of the moment. (The
+ *		statements are qualified throughout and do not depend on search_path.)
+ */
+#include "base/compat.h"
+
+#include "catalog/namespace.h"
+#include "executor/spi.h"
+#include "executor/tstoreReceiver.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/hsearch.h"
+#include "utils/plancache.h"
+#include "utils/resowner.h"
+
+#include "base/schema.h"
+#include "base/statement.h"
+
+typedef struct PlanKey
+{
+	const RagStatement *statement;
+	Oid nspoid;
+} PlanKey;
+
+typedef struct PlanEntry
+{
+	PlanKey key;	 /* must be first */
+	SPIPlanPtr plan; /* NULL, or a plan that SPI keeps */
+	int generation;	 /* of the generic plan that we had made of it */
+	int executing;	 /* how many executions of it are under way, nested */
+} PlanEntry;
+
+static HTAB *plans = NULL;
+
+static PlanEntry *
+plan_entry(const RagStatement *statement, Oid nspoid)
+{
+	PlanKey key;
+	PlanEntry *entry;
+	bool found;
+
+	if (plans == NULL)
+	{
+		HASHCTL ctl = {.keysize = sizeof(PlanKey),
+					   .entrysize = sizeof(PlanEntry)};
+
+		plans = hash_create("rag_events plans", 16, &ctl,
+							HASH_ELEM | HASH_BLOBS);
+	}
+
+	memset(&key, 0, sizeof(key)); /* the padding is hashed too */
+	key.statement = statement;
+	key.nspoid = nspoid;
+	entry = hash_search(plans, &key, HASH_ENTER, &found);
+	if (!found)
+	{
+		entry->plan = NULL;
+		entry->executing = 0;
+	}
+	return entry;
+}
+
+static void
+set_locally(const char *name, const char *value)
+{
+	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE,
+							 true, 0, false);
+}
+
+/*
+ * Each statement finds its rows by an index, in the order of that index, and one
+ * generic plan serves for all parameters. That plan is made here at once, with
+ * all that reads more than is asked for discouraged: in a small table the planner
+ * would choose a sequential scan, and a backend that fills the table would keep it
+ * until the next ANALYZE; a bitmap or a sort reads a whole session for its last
+ * message. Whatever the caller's settings, index scans and nested loops are in use.
+ * Returns the plan's generation.
+ */
+static int
+make_generic_plan(SPIPlanPtr plan)
+{
+	static const char *const on[] = {"enable_indexscan", "enable_nestloop"};
+	static const char *const off[] = {
+		"enable_seqscan", "enable_bitmapscan", "enable_sort", "enable_incremental_sort",
+		"enable_hashjoin", "enable_mergejoin",
+		"jit"}; /* what is discouraged, and yet needed, looks expensive */
+	CachedPlanSource *source = linitial(SPI_plan_get_plan_sources(plan));
+	int nestlevel = NewGUCNestLevel();
+	CachedPlan *cplan;
+
+	for (int i = 0; i < (int) lengthof(on); i++)
+		set_locally(on[i], "on");
+	for (int i = 0; i < (int) lengthof(off); i++)
+		set_locally(off[i], "off");
+	cplan = SPI_plan_get_cached_plan(plan);
+	if (cplan)
+		ReleaseCachedPlan(cplan, CurrentResourceOwner);
+	AtEOXact_GUC(false, nestlevel);
+	return source->generation;
+}
+
+static SPIPlanPtr
+prepare(const RagStatement *statement, Oid nspoid)
+{
+	char *sql = psprintf(statement->sql, quote_identifier(rag_namespace_name(nspoid)));
+	SPIPlanPtr plan = SPI_prepare_cursor(sql, statement->nargs,
+										 unconstify(Oid *, &statement->argtypes[0]),
+										 CURSOR_OPT_GENERIC_PLAN);
+
+	if (plan == NULL)
+		elog(ERROR, "could not prepare \"%s\": %s", sql,
+			 SPI_result_code_string(SPI_result));
+	SPI_keepplan(plan);
+	return plan;
+}
+
+/*
+ * Is the kept plan still what would be prepared now? Where a rule of the user
+ * (DO INSTEAD NOTHING) left nothing of a statement, its plan depends on no table,
+ * and PostgreSQL would not notice that the rule has gone. Where PostgreSQL would
+ * make the generic plan anew on its own, or has done so, it is ours to make.
+ */
+static bool
+still_holds(const PlanEntry *entry)
+{
+	CachedPlanSource *source = linitial(SPI_plan_get_plan_sources(entry->plan));
+
+	if (!SPI_plan_is_valid(entry->plan) || source->query_list == NIL)
+		return false;
+	if (source->dependsOnRLS && source->rewriteRoleId != GetUserId())
+		return false;
+	return rag_search_path_matches(source->search_path) && source->gplan &&
+		source->gplan->generation == entry->generation;
+}
+
+/*
+ * Where a trigger of the user calls our functions again, the plan is being executed
+ * already and cannot be freed: PostgreSQL then makes it anew on its own.
+ */
+static void
+make_valid(PlanEntry *entry)
+{
+	if (entry->plan && entry->executing == 0 && !still_holds(entry))
+	{
+		SPIPlanPtr stale = entry->plan;
+
+		entry->plan = NULL;
+		SPI_freeplan(stale);
+	}
+	if (entry->plan == NULL)
+	{
+		entry->plan = prepare(entry->key.statement, entry->key.nspoid);
+		entry->generation = make_generic_plan(entry->plan);
+	}
+}
+
+static ParamListInfo
+make_params(const RagStatement *statement, const Datum *values, const char *nulls)
+{
+	ParamListInfo params = makeParamList(statement->nargs);
+
+	for (int i = 0; i < statement->nargs; i++)
+	{
+		params->params[i].value = values[i];
+		params->params[i].isnull = nulls && nulls[i] == 'n';
+		params->params[i].pflags = PARAM_FLAG_CONST;
+		params->params[i].ptype = statement->argtypes[i];
+	}
+	return params;
+}
+
+/*
+ * A caller who has custom plans forced gets our generic one nevertheless: a custom
+ * plan would be made with the settings of the moment.
+ */
+static int
+execute_generic_plan(SPIPlanPtr plan, const SPIExecuteOptions *options)
+{
+	int nestlevel;
+	int rc;
+
+	if (plan_cache_mode != PLAN_CACHE_MODE_FORCE_CUSTOM_PLAN)
+		return SPI_execute_plan_extended(plan, options);
+
+	nestlevel = NewGUCNestLevel();
+	set_locally("plan_cache_mode", "auto");
+	rc = SPI_execute_plan_extended(plan, options);
+	AtEOXact_GUC(true, nestlevel);
+	return rc;
+}
+
+/* With dest, the rows go there, and not to SPI_tuptable. */
+static uint64
+execute(const RagStatement *statement, Oid nspoid, const Datum *values,
+		const char *nulls, bool read_only, DestReceiver *dest)
+{
+	PlanEntry *entry = plan_entry(statement, nspoid);
+	SPIExecuteOptions options = {.params = make_params(statement, values, nulls),
+								 .read_only = read_only,
+								 .dest = dest};
+
+	make_valid(entry);
+	entry->executing++;
+	PG_TRY();
+	{
+		int rc = execute_generic_plan(entry->plan, &options);
+
+		if (rc < 0)
+			elog(ERROR, "could not execute \"%s\": %s", statement->sql,
+				 SPI_result_code_string(rc));
+	}
+	PG_FINALLY();
+	{
+		entry->executing--;
+	}
+	PG_END_TRY();
+	return SPI_processed;
+}
+
+uint64
+rag_execute(const RagStatement *statement, Oid nspoid,
+			const Datum *values, const char *nulls)
+{
+	return execute(statement, nspoid, values, nulls, false, NULL);
+}
+
+uint64
+rag_query(const RagStatement *statement, Oid nspoid,
+		  const Datum *values, const char *nulls)
+{
+	return execute(statement, nspoid, values, nulls, true, NULL);
+}
+
+uint64
+rag_query_into(const RagStatement *statement, Oid nspoid, const Datum *values,
+			   const char *nulls, DestReceiver *dest)
+{
+	return execute(statement, nspoid, values, nulls, true, dest);
+}
+
+uint64
+rag_query_once(const char *sql, int nargs, Oid *argtypes, Datum *values)
+{
+	int rc = SPI_execute_with_args(sql, nargs, argtypes, values, NULL, false, 0);
+
+	if (rc != SPI_OK_SELECT)
+		elog(ERROR, "could not execute \"%s\": %s", sql, SPI_result_code_string(rc));
+	return SPI_processed;
+}
+
+void
+rag_return_rows(FunctionCallInfo fcinfo, const RagStatement *statement, Oid nspoid,
+				const Datum *values, const char *nulls)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	DestReceiver *dest = CreateTuplestoreDestReceiver();
+
+	SetTuplestoreDestReceiverParams(dest, rsinfo->setResult, CurrentMemoryContext,
+									false, rsinfo->setDesc,
+									gettext_noop("a column of the table has another type"));
+	rag_query_into(statement, nspoid, values, nulls, dest);
+	dest->rDestroy(dest);
+}

@@ -1,0 +1,63 @@
+/*
+ * base/statement.h
+ *		Kept plans: the one door to SPI.
+ *
+ *		A statement is prepared once per backend and schema, and then kept. It is
+ *		prepared anew when it no longer holds: after DDL, after DISCARD ALL, or
+ *		when the extension was dropped and created again elsewhere.
+ */
+#ifndef RAG_STATEMENT_H
+#define RAG_STATEMENT_H
+
+#include "base/compat.h"
+
+#include "tcop/dest.h"
+
+#define RAG_MAX_ARGS 12
+
+/*
+ * A statement as the modules write it, as a static constant. In sql, every %1$s
+ * stands for the quoted name of the extension's schema.
+ */
+typedef struct RagStatement
+{
+	const char *sql;
+	int nargs;
+	Oid argtypes[RAG_MAX_ARGS];
+} RagStatement;
+
+/*
+ * Runs the statement with the caller's rights and returns the number of rows
+ * processed; rows of a SELECT are in SPI_tuptable. nulls is as for
+ * SPI_execute_plan(). The caller is connected to SPI.
+ */
+extern uint64 rag_execute(const RagStatement *statement, Oid nspoid,
+						  const Datum *values, const char *nulls);
+
+/*
+ * The same for a SELECT of a STABLE function: it sees what the calling query sees,
+ * and does not advance the command counter.
+ */
+extern uint64 rag_query(const RagStatement *statement, Oid nspoid,
+						const Datum *values, const char *nulls);
+
+/*
+ * The same, with the rows sent to dest one by one, as they are found. A dest that
+ * refuses a row ends the query. Returns the number of rows that dest took.
+ */
+extern uint64 rag_query_into(const RagStatement *statement, Oid nspoid,
+							 const Datum *values, const char *nulls,
+							 DestReceiver *dest);
+
+/*
+ * Runs a SELECT that is too rare to be worth a kept plan; sql is taken as it
+ * stands. It sees what the transaction did so far.
+ */
+extern uint64 rag_query_once(const char *sql, int nargs, Oid *argtypes,
+							 Datum *values);
+
+/* Returns the rows of a SELECT as those of the function that is set up for it. */
+extern void rag_return_rows(FunctionCallInfo fcinfo, const RagStatement *statement,
+							Oid nspoid, const Datum *values, const char *nulls);
+
+#endif /* RAG_STATEMENT_H */

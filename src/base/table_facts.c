@@ -1,0 +1,90 @@
+/*
+ * base/table_facts.c
+ *		Do facts about a table still hold?
+ */
+#include "base/compat.h"
+
+#include "commands/extension.h"
+#include "commands/trigger.h"
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/guc.h"
+#include "utils/inval.h"
+#include "utils/rel.h"
+#include "utils/rls.h"
+
+#include "base/table_facts.h"
+
+static RagFacts *all_facts = NULL;
+
+/* Somebody has changed the table: any table, if relid is InvalidOid. */
+static void
+forget_facts(Datum arg pg_attribute_unused(), Oid relid)
+{
+	for (RagFacts *facts = all_facts; facts; facts = facts->next)
+	{
+		if (relid == InvalidOid || relid == facts->table || relid == facts->other)
+		{
+			facts->hold = false;
+			facts->changed = true;
+		}
+	}
+}
+
+static void
+watch(RagFacts *facts)
+{
+	if (facts->watched)
+		return;
+	if (all_facts == NULL)
+		CacheRegisterRelcacheCallback(forget_facts, (Datum) 0);
+	facts->next = all_facts;
+	all_facts = facts;
+	facts->watched = true;
+}
+
+void
+rag_begin_facts(RagFacts *facts, Oid table, Oid other)
+{
+	watch(facts);
+	facts->table = table;
+	facts->other = other;
+	facts->hold = false;
+	facts->changed = false;
+}
+
+void
+rag_end_facts(RagFacts *facts)
+{
+	facts->hold = !facts->changed;
+}
+
+/* It has to be preloaded, and then it has this setting. */
+static bool
+citus_is_loaded(void)
+{
+	return GetConfigOption("citus.shard_count", true, false) != NULL;
+}
+
+/* Extensions like pgaudit watch the check of rights. */
+const char *
+rag_obstacle_of_caller(Relation rel, AclMode rights)
+{
+	Oid relid = RelationGetRelid(rel);
+
+	if (SessionReplicationRole != SESSION_REPLICATION_ROLE_ORIGIN)
+		return "session_replication_role";
+	if (citus_is_loaded() && OidIsValid(get_extension_oid("citus", true)))
+		return "citus";
+	if (pg_class_aclmask(relid, GetUserId(), rights, ACLMASK_ALL) != rights)
+		return "rights on columns";
+	if (rag_namespace_aclcheck(RelationGetNamespace(rel), GetUserId(), ACL_USAGE) !=
+		ACLCHECK_OK)
+		return "rights on the schema";
+	if (ExecutorCheckPerms_hook != NULL)
+		return "a hook that checks rights";
+	if (check_enable_rls(relid, InvalidOid, true) == RLS_ENABLED)
+		return "row security";
+	return NULL;
+}

@@ -1,0 +1,192 @@
+/*
+ * exchange/export_session.c
+ *		rag_export_session(): a session with its messages as one JSON document.
+ */
+#include "base/compat.h"
+
+#include "catalog/pg_type_d.h"
+#include "executor/spi.h"
+#include "utils/jsonb.h"
+
+#include "base/error.h"
+#include "base/statement.h"
+#include "session/session.h"
+
+/*
+ * An object of the fields that are not null. A JSON null is not a null; and times are
+ * written in ISO's form whatever DateStyle says.
+ */
+#define OBJECT(fields) \
+	"SELECT (SELECT pg_catalog.jsonb_object_agg(f.name, f.value)" \
+	" FILTER (WHERE f.value IS NOT NULL)" \
+	" FROM (VALUES " fields ") AS f (name, value))"
+
+#define SESSION_FIELDS \
+	"('session_id'::pg_catalog.text, pg_catalog.to_jsonb(s.id))," \
+	" ('user_id', pg_catalog.to_jsonb(s.user_id))," \
+	" ('created_at', pg_catalog.to_jsonb(s.created_at))," \
+	" ('updated_at', pg_catalog.to_jsonb(s.updated_at))," \
+	" ('metadata', s.metadata)"
+
+#define MESSAGE_FIELDS \
+	"('id'::pg_catalog.text, pg_catalog.to_jsonb(m.id))," \
+	" ('role', pg_catalog.to_jsonb(m.role))," \
+	" ('content', pg_catalog.to_jsonb(m.content))," \
+	" ('created_at', pg_catalog.to_jsonb(m.created_at))," \
+	" ('sources', m.sources)," \
+	" ('latency_ms', pg_catalog.to_jsonb(m.latency_ms))," \
+	" ('top_k', pg_catalog.to_jsonb(m.top_k))," \
+	" ('query_type', pg_catalog.to_jsonb(m.query_type))," \
+	" ('token_count', pg_catalog.to_jsonb(m.token_count))," \
+	" ('metadata', m.metadata)," \
+	" ('idempotency_key', pg_catalog.to_jsonb(m.idempotency_key))"
+
+static const RagStatement export_session_sql = {
+	OBJECT(SESSION_FIELDS) " FROM %1$s.sessions AS s WHERE s.id OPERATOR(pg_catalog.=) $1",
+	1,
+	{UUIDOID}};
+
+/* The order is that of read/get_messages.c, for the same reason. */
+static const RagStatement export_messages_sql = {
+	OBJECT(MESSAGE_FIELDS) " FROM %1$s.messages AS m"
+						   " WHERE ROW(m.session_id, m.id) OPERATOR(pg_catalog.>=) ROW($1, $2)"
+						   " AND m.session_id OPERATOR(pg_catalog.<=) $1"
+						   " ORDER BY m.session_id, m.id",
+	2,
+	{UUIDOID, INT8OID}};
+
+/* Takes the messages, and puts them into the document that is being built. */
+typedef struct Document
+{
+	DestReceiver receiver; /* must be first */
+	MemoryContext context; /* of the document */
+	RagJsonbState state;
+	Size size; /* of the messages */
+} Document;
+
+/*
+ * A session is not kept in memory only to find out that it does not fit. What is built
+ * of it in the end is a bit larger yet, which PostgreSQL looks at.
+ */
+static void
+check_size(const Document *document)
+{
+	if (document->size <= JENTRY_OFFLENMASK)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+			 errmsg("session is too large for one JSON document"),
+			 errdetail("A value of type jsonb holds up to %d bytes.", JENTRY_OFFLENMASK),
+			 errhint("Read it in pages with rag_get_messages_after().")));
+}
+
+static bool
+receive_message(TupleTableSlot *slot, DestReceiver *self)
+{
+	Document *document = (Document *) self;
+	MemoryContext old = MemoryContextSwitchTo(document->context);
+	Jsonb *message;
+	JsonbValue value;
+
+	slot_getallattrs(slot);
+	message = DatumGetJsonbPCopy(slot->tts_values[0]);
+	document->size += VARSIZE(message);
+	check_size(document);
+	JsonbToJsonbValue(message, &value);
+	rag_push_jsonb(&document->state, WJB_ELEM, &value);
+	MemoryContextSwitchTo(old);
+	return true;
+}
+
+static void
+start_receiving(DestReceiver *self pg_attribute_unused(),
+				int operation pg_attribute_unused(),
+				TupleDesc typeinfo pg_attribute_unused())
+{
+}
+
+static void
+stop_receiving(DestReceiver *self pg_attribute_unused())
+{
+}
+
+static void
+push_key(RagJsonbState *state, const char *name)
+{
+	JsonbValue key = {.type = jbvString,
+					  .val.string = {.len = strlen(name),
+									 .val = unconstify(char *, name)}};
+
+	rag_push_jsonb(state, WJB_KEY, &key);
+}
+
+/* The fields of the session. It was there a moment ago, in the same snapshot. */
+static void
+push_session(RagJsonbState *state, Oid nspoid, const pg_uuid_t *session_id)
+{
+	Datum values[] = {UUIDPGetDatum(session_id)};
+	JsonbIterator *it;
+	JsonbIteratorToken token;
+	JsonbValue value;
+	bool isnull;
+
+	if (rag_query(&export_session_sql, nspoid, values, NULL) == 0)
+		rag_error_no_session(nspoid, session_id);
+	it = JsonbIteratorInit(&DatumGetJsonbP(SPI_getbinval(SPI_tuptable->vals[0],
+														 SPI_tuptable->tupdesc, 1,
+														 &isnull))
+								->root);
+	(void) JsonbIteratorNext(&it, &value, true); /* WJB_BEGIN_OBJECT */
+	while ((token = JsonbIteratorNext(&it, &value, true)) != WJB_END_OBJECT)
+		rag_push_jsonb(state, token, &value);
+}
+
+static Jsonb *
+export_document(Oid nspoid, const pg_uuid_t *session_id)
+{
+	Datum values[] = {UUIDPGetDatum(session_id), Int64GetDatum(PG_INT64_MIN)};
+	Document document = {
+		.receiver = {.receiveSlot = receive_message,
+					 .rStartup = start_receiving,
+					 .rShutdown = stop_receiving,
+					 .rDestroy = stop_receiving,
+					 .mydest = DestNone},
+		.context = CurrentMemoryContext};
+
+	rag_push_jsonb(&document.state, WJB_BEGIN_OBJECT, NULL);
+	push_session(&document.state, nspoid, session_id);
+	push_key(&document.state, "messages");
+	rag_push_jsonb(&document.state, WJB_BEGIN_ARRAY, NULL);
+	rag_query_into(&export_messages_sql, nspoid, values, NULL, &document.receiver);
+	rag_push_jsonb(&document.state, WJB_END_ARRAY, NULL);
+	rag_push_jsonb(&document.state, WJB_END_OBJECT, NULL);
+	return JsonbValueToJsonb(document.state.result);
+}
+
+/*
+ * rag_export_session(session_id uuid, user_id text DEFAULT NULL) returns jsonb
+ *
+ * Returns a session with its messages as one document: an object with session_id,
+ * user_id, created_at, updated_at, metadata and messages, an array in the order of
+ * ids, of objects with the columns of a message but session_id. What is null is left
+ * out; a JSON null in a column is null. Times are local times as text, and latency_ms
+ * in milliseconds. With user_id the session must be that user's.
+ *
+ * Errors: 22004 session_id is NULL; 23503 no such session; 54000 larger than a jsonb
+ * can be (256 MB). Since 1.2.
+ */
+PG_FUNCTION_INFO_V1(rag_export_session);
+Datum
+rag_export_session(PG_FUNCTION_ARGS)
+{
+	RagSession session = rag_session_argument(fcinfo, 1);
+	Datum result;
+
+	SPI_connect();
+	rag_require_session(&session);
+	result = JsonbPGetDatum(export_document(session.nspoid, session.id));
+	result = SPI_datumTransfer(result, false, -1);
+	SPI_finish();
+
+	PG_RETURN_DATUM(result);
+}

@@ -1,0 +1,459 @@
+/*
+ * exchange/import_messages.c
+ *		The messages of a conversation in the forms that chat programs keep them in.
+ */
+#include "base/compat.h"
+
+#include "common/hashfn.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/hsearch.h"
+
+#include "base/error.h"
+#include "base/json.h"
+#include "message/message.h"
+#include "message/message_json.h"
+#include "exchange/import_fields.h"
+#include "exchange/import_messages.h"
+#include "exchange/import_metadata.h"
+
+/* The element that is being read. */
+typedef struct Element
+{
+	int place; /* in the array, from 1 */
+	int form;
+	int kind;
+	RagMessage *message; /* where the columns go */
+	int64 id;			 /* that it had */
+	bool has_call;		 /* the content may be missing */
+	text *content;		 /* NULL: none */
+	RagExtra extra;
+} Element;
+
+/* The message with a call of a tool, by the id of the call. */
+typedef struct CallKey
+{
+	const char *id;
+	int len;
+} CallKey;
+
+typedef struct CallEntry
+{
+	CallKey key; /* must be first */
+	int message;
+} CallEntry;
+
+typedef struct Reader
+{
+	RagChat *chat;
+	Oid nspoid;
+	Datum session_id;
+	int64 upto_id;
+	RagExtra **extras; /* by message; NULL: none */
+	int assistant;	   /* the last message of the assistant so far, or -1 */
+	HTAB *calls;	   /* CallEntry; NULL: none so far */
+	StringInfoData system_prompt;
+	bool has_system_prompt;
+} Reader;
+
+/* ------------------------------------------------------------------------
+ *		Fields
+ * ------------------------------------------------------------------------
+ */
+
+/* null is no value, but of sources: there is a JSON null in the column. */
+static void
+read_column(Element *element, RagColumn col, JsonbValue *value)
+{
+	if (value->type == jbvNull && col != COL_SOURCES)
+		return;
+	element->message->values[col] = rag_value_from_json(element->place, col, value);
+	element->message->isnull[col] = false;
+}
+
+static void
+read_metadata(Element *element, const JsonbValue *value)
+{
+	if (value->type != jbvNull && !rag_json_is_object(value))
+		rag_error_field(element->place, "metadata", "an object");
+	element->extra.metadata = palloc(sizeof(JsonbValue));
+	*element->extra.metadata = *value;
+}
+
+static void
+read_usage(Element *element, const JsonbValue *usage)
+{
+	JsonbValue buffer;
+	const JsonbValue *tokens = NULL;
+
+	if (rag_json_is_object(usage))
+		tokens = getKeyJsonValueFromContainer(usage->val.binary.data, "output_tokens",
+											  strlen("output_tokens"), &buffer);
+	if (tokens == NULL || tokens->type == jbvNull)
+		return;
+	element->message->values[COL_TOKEN_COUNT] =
+		Int32GetDatum(rag_int32_from_json(element->place, "output_tokens", tokens));
+	element->message->isnull[COL_TOKEN_COUNT] = false;
+}
+
+/* Returns false where the field is to be kept. */
+static bool
+read_id(Element *element, const JsonbValue *value)
+{
+	if (value->type == jbvString)
+		return false;
+	if (value->type != jbvNull && !rag_json_is_int64(value, &element->id))
+		rag_error_field(element->place, "id", "a whole number or a string");
+	return true;
+}
+
+static void
+read_field(Element *element, const JsonbValue *name, JsonbValue *value)
+{
+	const RagField *field = rag_find_field(element->place, element->form,
+										   element->kind, name);
+
+	switch (field->action)
+	{
+		case CHAT_DONE:
+			return;
+		case CHAT_CONTENT:
+			element->content = rag_text_of_content(&element->extra, element->place,
+												   value);
+			return;
+		case CHAT_COLUMN:
+			read_column(element, field->col, value);
+			return;
+		case CHAT_METADATA:
+			read_metadata(element, value);
+			return;
+		case CHAT_ID:
+			if (read_id(element, value))
+				return;
+			break;
+		case CHAT_USAGE:
+			read_usage(element, value);
+			break;
+		case CHAT_CALL:
+		case CHAT_KEEP:
+			break;
+	}
+	if (rag_json_is_empty(value))
+		return;
+	element->has_call |= field->action == CHAT_CALL;
+	rag_keep_field(&element->extra, name->val.string.val, name->val.string.len, value);
+}
+
+static void
+read_fields(Element *element, JsonbContainer *object)
+{
+	JsonbIterator *it = JsonbIteratorInit(object);
+	JsonbValue name;
+	JsonbValue value;
+
+	(void) JsonbIteratorNext(&it, &name, true); /* WJB_BEGIN_OBJECT */
+	while (JsonbIteratorNext(&it, &name, true) == WJB_KEY)
+	{
+		(void) JsonbIteratorNext(&it, &value, true);
+		read_field(element, &name, &value);
+	}
+}
+
+/* ------------------------------------------------------------------------
+ *		Forms
+ * ------------------------------------------------------------------------
+ */
+
+static void
+find_form(Element *element, JsonbContainer *object, Oid nspoid)
+{
+	JsonbValue role_buffer;
+	JsonbValue type_buffer;
+	JsonbValue *role = getKeyJsonValueFromContainer(object, "role", strlen("role"),
+													&role_buffer);
+	JsonbValue *type = getKeyJsonValueFromContainer(object, "type", strlen("type"),
+													&type_buffer);
+
+	if (role && role->type != jbvNull)
+	{
+		element->form = CHAT_BY_ROLE;
+		element->kind = rag_kind_of_role(element->place, role, nspoid);
+	}
+	else if (type && type->type != jbvNull)
+	{
+		element->form = CHAT_BY_TYPE;
+		element->kind = rag_kind_of_type(element->place, type);
+	}
+	else
+		rag_error_null(nspoid, "messages", "role", element->place);
+}
+
+/*
+ * Beside "data" there are only those fields of which both levels may have one, and the
+ * rest is below it.
+ */
+static JsonbContainer *
+read_outer_fields(Element *element, JsonbContainer *object)
+{
+	JsonbIterator *it = JsonbIteratorInit(object);
+	JsonbContainer *data = object;
+	JsonbValue name;
+	JsonbValue value;
+
+	(void) JsonbIteratorNext(&it, &name, true); /* WJB_BEGIN_OBJECT */
+	while (JsonbIteratorNext(&it, &name, true) == WJB_KEY)
+	{
+		(void) JsonbIteratorNext(&it, &value, true);
+		if (rag_json_equals(&name, "data"))
+		{
+			if (!rag_json_is_object(&value))
+				rag_error_field(element->place, "data", "an object");
+			data = value.val.binary.data;
+		}
+		else if (rag_json_equals(&name, "type") || rag_json_equals(&name, "created_at"))
+			read_field(element, &name, &value);
+		else
+			rag_error_unknown_field(element->place, &name,
+									"Such a message has these fields: type, data, created_at.");
+	}
+	return data;
+}
+
+static void
+read_message(Element *element, const JsonbValue *value, Oid nspoid)
+{
+	JsonbContainer *object;
+	JsonbValue buffer;
+
+	if (!rag_json_is_object(value))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%snot a JSON object", rag_element(element->place))));
+	object = value->val.binary.data;
+	find_form(element, object, nspoid);
+	if (element->form == CHAT_BY_TYPE &&
+		getKeyJsonValueFromContainer(object, "data", strlen("data"), &buffer))
+		object = read_outer_fields(element, object);
+	read_fields(element, object);
+}
+
+/* ------------------------------------------------------------------------
+ *		Calls of tools
+ * ------------------------------------------------------------------------
+ */
+
+static uint32
+hash_call(const void *key, Size keysize pg_attribute_unused())
+{
+	const CallKey *call = key;
+
+	return hash_bytes((const unsigned char *) call->id, call->len);
+}
+
+static int
+match_calls(const void *a, const void *b, Size keysize pg_attribute_unused())
+{
+	const CallKey *x = a;
+	const CallKey *y = b;
+
+	return x->len != y->len || memcmp(x->id, y->id, x->len) != 0;
+}
+
+static CallEntry *
+call_entry(Reader *reader, const JsonbValue *id, HASHACTION action)
+{
+	CallKey key = {.id = id->val.string.val, .len = id->val.string.len};
+
+	if (reader->calls == NULL)
+	{
+		HASHCTL ctl = {.keysize = sizeof(CallKey),
+					   .entrysize = sizeof(CallEntry),
+					   .hash = hash_call,
+					   .match = match_calls,
+					   .hcxt = CurrentMemoryContext};
+
+		reader->calls = hash_create("rag_events calls", 64, &ctl,
+									HASH_ELEM | HASH_FUNCTION | HASH_COMPARE |
+										HASH_CONTEXT);
+	}
+	return hash_search(reader->calls, &key, action, NULL);
+}
+
+/* The message's calls are what results refer to. */
+static void
+enter_calls(Reader *reader, const RagExtra *extra, int message)
+{
+	const JsonbValue *calls = rag_kept_field(extra, "tool_calls");
+	JsonbIterator *it;
+	JsonbValue call;
+
+	if (calls == NULL || calls->type != jbvBinary ||
+		!JsonContainerIsArray(calls->val.binary.data))
+		return;
+	it = JsonbIteratorInit(calls->val.binary.data);
+	(void) JsonbIteratorNext(&it, &call, true); /* WJB_BEGIN_ARRAY */
+	while (JsonbIteratorNext(&it, &call, true) == WJB_ELEM)
+	{
+		JsonbValue buffer;
+		const JsonbValue *id = NULL;
+
+		if (rag_json_is_object(&call))
+			id = getKeyJsonValueFromContainer(call.val.binary.data, "id", strlen("id"),
+											  &buffer);
+		if (id && id->type == jbvString)
+			call_entry(reader, id, HASH_ENTER)->message = message;
+	}
+}
+
+/* The message with the call, or the last of the assistant where that is not said. */
+static int
+calling_message(Reader *reader, const Element *element)
+{
+	const JsonbValue *id = rag_kept_field(&element->extra, "tool_call_id");
+	const CallEntry *entry = NULL;
+
+	if (id && id->type == jbvString)
+		entry = call_entry(reader, id, HASH_FIND);
+	if (entry)
+		return entry->message;
+	if (reader->assistant < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%sresult of a tool without a message of the assistant before it",
+						rag_element(element->place))));
+	return reader->assistant;
+}
+
+/* ------------------------------------------------------------------------
+ *		What becomes of an element
+ * ------------------------------------------------------------------------
+ */
+
+static RagExtra *
+extra_of_message(Reader *reader, int message)
+{
+	if (reader->extras[message] == NULL)
+		reader->extras[message] = palloc0(sizeof(RagExtra));
+	return reader->extras[message];
+}
+
+static void
+add_message(Reader *reader, Element *element)
+{
+	static const char *const names[] = {[CHAT_USER] = "user", [CHAT_ASSISTANT] = "assistant"};
+	RagMessage *message = element->message;
+	int n = reader->chat->n++;
+
+	if (element->content == NULL && element->has_call)
+		element->content = cstring_to_text("");
+	message->element = element->place;
+	message->values[COL_SESSION_ID] = reader->session_id;
+	message->isnull[COL_SESSION_ID] = false;
+	message->values[COL_ROLE] = CStringGetTextDatum(names[element->kind]);
+	message->isnull[COL_ROLE] = false;
+	message->values[COL_CONTENT] = PointerGetDatum(element->content);
+	message->isnull[COL_CONTENT] = element->content == NULL;
+	rag_check_message(message, reader->nspoid);
+
+	if (element->extra.metadata || element->extra.fields != NIL)
+		*extra_of_message(reader, n) = element->extra;
+	if (element->id <= reader->upto_id)
+		reader->chat->n_upto = reader->chat->n;
+	if (element->kind == CHAT_ASSISTANT)
+	{
+		reader->assistant = n;
+		enter_calls(reader, &element->extra, n);
+	}
+}
+
+static void
+add_system_prompt(Reader *reader, const Element *element)
+{
+	if (element->content == NULL)
+		rag_error_null(reader->nspoid, "messages", "content", element->place);
+	if (element->extra.fields != NIL)
+		rag_error_field(element->place, "content", "text only, in a system message");
+	if (reader->has_system_prompt)
+		appendStringInfoString(&reader->system_prompt, "\n\n");
+	else
+		initStringInfo(&reader->system_prompt);
+	reader->has_system_prompt = true;
+	appendBinaryStringInfo(&reader->system_prompt, VARDATA_ANY(element->content),
+						   VARSIZE_ANY_EXHDR(element->content));
+}
+
+static void
+add_tool_result(Reader *reader, const Element *element)
+{
+	RagExtra *extra = extra_of_message(reader, calling_message(reader, element));
+
+	extra->results = lappend(extra->results,
+							 rag_tool_result(&element->extra, element->content));
+}
+
+static void
+add_element(Reader *reader, int place, const JsonbValue *value)
+{
+	Element element = {.place = place,
+					   .message = &reader->chat->messages[reader->chat->n],
+					   .id = PG_INT64_MAX};
+
+	/* Of the memory, what is not reached before an error is never touched. */
+	rag_clear_message(element.message);
+	reader->extras[reader->chat->n] = NULL;
+	read_message(&element, value, reader->nspoid);
+	switch (element.kind)
+	{
+		case CHAT_SYSTEM:
+			add_system_prompt(reader, &element);
+			break;
+		case CHAT_TOOL:
+			add_tool_result(reader, &element);
+			break;
+		default:
+			add_message(reader, &element);
+	}
+}
+
+/* Results of tools may come late: metadata is complete only in the end. */
+static void
+finish_messages(Reader *reader)
+{
+	RagChat *chat = reader->chat;
+
+	for (int i = 0; i < chat->n; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (reader->extras[i])
+			rag_set_metadata(&chat->messages[i], reader->extras[i]);
+	}
+	if (reader->has_system_prompt)
+		chat->system_prompt = cstring_to_text_with_len(reader->system_prompt.data,
+													   reader->system_prompt.len);
+}
+
+void
+rag_chat_from_json(RagChat *chat, JsonbContainer *array, const pg_uuid_t *session_id,
+				   int64 upto_id, Oid nspoid)
+{
+	JsonbIterator *it = JsonbIteratorInit(array);
+	Size n = Max(JsonContainerSize(array), 1);
+	Reader reader = {.chat = chat,
+					 .nspoid = nspoid,
+					 .session_id = UUIDPGetDatum(session_id),
+					 .upto_id = upto_id,
+					 .assistant = -1};
+	JsonbValue value;
+	int place = 0;
+
+	memset(chat, 0, sizeof(RagChat));
+	chat->messages = palloc_extended(sizeof(RagMessage) * n, MCXT_ALLOC_HUGE);
+	reader.extras = palloc_extended(sizeof(RagExtra *) * n, MCXT_ALLOC_HUGE);
+	(void) JsonbIteratorNext(&it, &value, true); /* WJB_BEGIN_ARRAY */
+	while (JsonbIteratorNext(&it, &value, true) == WJB_ELEM)
+	{
+		CHECK_FOR_INTERRUPTS();
+		add_element(&reader, ++place, &value);
+	}
+	finish_messages(&reader);
+}

@@ -1,0 +1,49 @@
+/*
+ * exchange/import_metadata.h
+ *		What the messages of other programs have and our columns do not: it is collected,
+ *		and becomes a message's metadata or the result of a tool.
+ */
+#ifndef RAG_IMPORT_METADATA_H
+#define RAG_IMPORT_METADATA_H
+
+#include "base/compat.h"
+
+#include "nodes/pg_list.h"
+#include "utils/jsonb.h"
+
+#include "message/message.h"
+
+/* Starts as zeros. Values point into the JSON that is read. */
+typedef struct RagExtra
+{
+	JsonbValue *metadata; /* an object or null that the message came with, or NULL */
+	List *fields;		  /* JsonbPair */
+	List *results;		  /* of tools: JsonbValue, objects */
+} RagExtra;
+
+/* Empty are null, false, "", [] and {}: they say no more than a missing field. */
+extern bool rag_json_is_empty(const JsonbValue *value);
+
+extern void rag_keep_field(RagExtra *extra, const char *name, int len,
+						   const JsonbValue *value);
+
+/* The value of a field that was kept, or NULL. */
+extern const JsonbValue *rag_kept_field(const RagExtra *extra, const char *name);
+
+/*
+ * The text of a message's content: a string, or an array of parts, whose texts are put
+ * together as they are. Parts with more than a text are kept as "content_parts".
+ * Returns NULL for null; raises 22023 for anything else.
+ */
+extern text *rag_text_of_content(RagExtra *extra, int element, JsonbValue *content);
+
+/* The result of a tool as an object: the fields kept, and its content. */
+extern JsonbValue *rag_tool_result(const RagExtra *extra, const text *content);
+
+/*
+ * Sets the message's metadata, if there is any: what it came with, the fields kept and
+ * the results of tools as "tool_results". Raises 22023 where a name is used twice.
+ */
+extern void rag_set_metadata(RagMessage *message, const RagExtra *extra);
+
+#endif /* RAG_IMPORT_METADATA_H */

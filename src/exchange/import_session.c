@@ -1,0 +1,101 @@
+/*
+ * exchange/import_session.c
+ *		rag_import_session(): a session from a JSON document.
+ */
+#include "base/compat.h"
+
+#include "catalog/pg_type_d.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/jsonb.h"
+
+#include "base/metadata.h"
+#include "base/schema.h"
+#include "message/message.h"
+#include "session/session.h"
+#include "write/insert.h"
+#include "exchange/import_document.h"
+#include "exchange/import_messages.h"
+
+/*
+ * The summary reaches up to a message that has a new id now; or, where none of those
+ * that it covers is in the document, not up to any.
+ */
+static void
+renew_summary(RagConversation *conversation)
+{
+	const RagChat *chat = &conversation->chat;
+	Datum *metadata = &conversation->values[SESSION_METADATA];
+	int64 upto_id = 0;
+
+	if (chat->n_upto > 0)
+		upto_id = DatumGetInt64(chat->messages[chat->n_upto - 1].values[COL_ID]);
+	*metadata = JsonbPGetDatum(rag_set_summary_upto(DatumGetJsonbP(*metadata), upto_id));
+}
+
+/*
+ * Nobody else sees the session yet, so the ids can be drawn before it is stored; and
+ * then its metadata can name one of them.
+ */
+static void
+store(RagConversation *conversation, Oid nspoid)
+{
+	const RagChat *chat = &conversation->chat;
+	RagMessage **messages = palloc_extended(sizeof(RagMessage *) * Max(chat->n, 1),
+											MCXT_ALLOC_HUGE);
+	int optional = 0;
+
+	for (int i = 0; i < chat->n; i++)
+	{
+		messages[i] = &chat->messages[i];
+		optional |= rag_optional_columns(messages[i]);
+	}
+	rag_draw_ids(messages, chat->n, nspoid);
+	if (conversation->has_summary)
+		renew_summary(conversation);
+	rag_insert_session(nspoid, conversation->values, conversation->nulls);
+	rag_insert_messages(messages, chat->n, optional, nspoid);
+}
+
+/*
+ * rag_import_session(conversation jsonb, user_id text DEFAULT NULL,
+ *					  keep_id boolean DEFAULT false) returns uuid
+ *
+ * Creates a session with its messages from a JSON document, and returns its id: a new
+ * one or, with keep_id, the document's. The document is that of rag_export_session(),
+ * or another program's (see chat_json.h). The session is user_id's or, if that is
+ * NULL, the document's user's. Messages have new ids, in the order of the document; a
+ * summary_upto_id in the metadata becomes the new one.
+ *
+ * Errors: 22004 conversation is NULL; 22023 it is of another form, or keep_id and
+ * there is no id; 23505 the session id exists; for each message those of
+ * rag_add_message(), with its place; 25006 read-only transaction or standby; 27000 a
+ * trigger or rule discarded the session or a message. Since 1.2.
+ */
+PG_FUNCTION_INFO_V1(rag_import_session);
+Datum
+rag_import_session(PG_FUNCTION_ARGS)
+{
+	Oid nspoid = rag_namespace(fcinfo);
+	RagConversation conversation = {0};
+
+	if (PG_ARGISNULL(0))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("conversation must not be null")));
+	rag_conversation_from_json(&conversation, PG_GETARG_JSONB_P(0),
+							   !PG_ARGISNULL(2) && PG_GETARG_BOOL(2), nspoid);
+	if (!PG_ARGISNULL(1))
+	{
+		conversation.values[SESSION_USER_ID] = PG_GETARG_DATUM(1);
+		conversation.nulls[SESSION_USER_ID] = ' ';
+	}
+	PreventCommandIfReadOnly("rag_import_session()");
+
+	SPI_connect();
+	store(&conversation, nspoid);
+	SPI_finish();
+
+	PG_RETURN_DATUM(conversation.values[SESSION_ID]);
+}

@@ -1,0 +1,149 @@
+/*
+ * migration/check_schema.c
+ *		What differs between the database and what its version of the extension
+ *		should have made of it.
+ *
+ *		The expected objects of each version are a file that is installed beside
+ *		the scripts, made from a fresh installation (tools/snapshot.sh). Both
+ *		sides come from the same query over the catalogs, schema_objects.sql, and
+ *		schema_differences.sql compares them. The SQL functions fix search_path
+ *		and the other settings that those queries depend on.
+ */
+#include "base/compat.h"
+
+#include "catalog/pg_collation_d.h"
+#include "catalog/pg_type_d.h"
+#include "executor/spi.h"
+#include "funcapi.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/json.h"
+#include "utils/lsyscache.h"
+#include "utils/tuplestore.h"
+
+#include "base/schema.h"
+#include "base/statement.h"
+#include "migration/check_schema.h"
+#include "migration/extension_files.h"
+#include "migration/versions.h"
+
+static const char comparison[] =
+	"WITH actual AS ("
+#include "migration/schema_objects.sql.h"
+	")"
+#include "migration/schema_differences.sql.h"
+#include "migration/schema_adoption.sql.h"
+	;
+
+/* The tables and sequences of all versions. */
+static const char *const relations[] = {
+	"sessions", "messages", "messages_id_seq", "rag_migration_log"};
+
+static Datum
+relation_names(void)
+{
+	Datum names[lengthof(relations)];
+
+	for (int i = 0; i < (int) lengthof(relations); i++)
+		names[i] = CStringGetTextDatum(relations[i]);
+	return PointerGetDatum(construct_array(names, lengthof(relations), TEXTOID,
+										   -1, false, TYPALIGN_INT));
+}
+
+/* The quoted name of the schema as it stands within a JSON string. */
+static char *
+schema_in_json(Oid nspoid)
+{
+	StringInfoData json;
+
+	initStringInfo(&json);
+	escape_json(&json, quote_identifier(rag_namespace_name(nspoid)));
+	json.data[json.len - 1] = '\0';
+	return json.data + 1;
+}
+
+static Datum
+expected_objects(const char *version, Oid nspoid)
+{
+	char *file = psprintf("rag_events--%s.json", version);
+
+	return DirectFunctionCall3Coll(replace_text, C_COLLATION_OID,
+								   CStringGetTextDatum(rag_read_extension_file(file)),
+								   CStringGetTextDatum("@extschema@"),
+								   CStringGetTextDatum(schema_in_json(nspoid)));
+}
+
+uint64
+rag_compare_schema(const char *version, Oid nspoid, const char *select)
+{
+	Oid argtypes[] = {OIDOID, TEXTARRAYOID, TEXTOID};
+	Datum values[] = {ObjectIdGetDatum(nspoid), relation_names(),
+					  expected_objects(version, nspoid)};
+
+	return rag_query_once(psprintf("%s %s", comparison, select),
+						  lengthof(values), argtypes, values);
+}
+
+/* Returns the rows of a query over the differences as the function's result. */
+static Datum
+return_differences(FunctionCallInfo fcinfo, const char *select)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	const char *version = rag_installed_version();
+
+	InitMaterializedSRF(fcinfo, 0);
+	if (version == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("extension \"rag_events\" is not installed in this database")));
+
+	SPI_connect();
+	rag_compare_schema(version, rag_namespace(fcinfo), select);
+	for (uint64 i = 0; i < SPI_processed; i++)
+		tuplestore_puttuple(rsinfo->setResult, SPI_tuptable->vals[i]);
+	SPI_finish();
+	return (Datum) 0;
+}
+
+/*
+ * rag_check_schema() returns table (object text, kind text, expected text,
+ *									 actual text, ddl text)
+ *
+ * One row for each difference between this database and the installed version,
+ * in the order in which to run the DDL that mends them; no row when all is well.
+ * kind is missing, extra or changed; not_dumped for what users attached to the
+ * tables, which pg_dump does not keep (ddl then creates it anew); or warning.
+ *
+ * Errors: 42704 the extension is not installed; 58P01 the files of the
+ * installed version are not there.
+ */
+PG_FUNCTION_INFO_V1(rag_check_schema);
+Datum
+rag_check_schema(PG_FUNCTION_ARGS)
+{
+	return return_differences(fcinfo,
+							  "SELECT object, difference, expected, actual, ddl"
+							  " FROM (TABLE missing UNION ALL TABLE unowned UNION ALL TABLE changed"
+							  " UNION ALL TABLE extra UNION ALL TABLE warning) AS d"
+							  " ORDER BY difference = 'not_dumped', ord, object, expected");
+}
+
+/*
+ * rag_local_ddl() returns table (section text, object text, ddl text)
+ *
+ * What users attached to the extension's tables and pg_dump does not keep: one
+ * row an object with the statements that create it anew, in the order in which
+ * to run them. section is when, in pg_restore's terms: pre-data (columns, which
+ * the data need) or post-data.
+ *
+ * Errors: as rag_check_schema().
+ */
+PG_FUNCTION_INFO_V1(rag_local_ddl);
+Datum
+rag_local_ddl(PG_FUNCTION_ARGS)
+{
+	return return_differences(fcinfo,
+							  "SELECT CASE WHEN ord < 4 THEN 'pre-data' ELSE 'post-data' END,"
+							  " object, ddl FROM extra WHERE difference = 'not_dumped'"
+							  " ORDER BY ord, object");
+}

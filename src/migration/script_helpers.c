@@ -1,0 +1,325 @@
+/*
+ * migration/script_helpers.c
+ *		Helpers of the extension's own scripts.
+ *
+ *		A script creates the SQL function for a helper, calls it and drops it
+ *		again, so that none stays behind; and a helper refuses to run outside of
+ *		a script. Under "trusted = true" PostgreSQL runs a script as a superuser
+ *		for whoever owns the database, over tables whose owner may be hostile:
+ *		what is done to those tables here does not pass through the planner, and
+ *		runs no code of theirs.
+ */
+#include "base/compat.h"
+
+#include "access/table.h"
+#include "access/tableam.h"
+#include "catalog/dependency.h"
+#include "catalog/index.h"
+#include "catalog/objectaddress.h"
+#include "catalog/pg_class_d.h"
+#include "catalog/pg_type_d.h"
+#include "commands/extension.h"
+#include "executor/spi.h"
+#include "executor/tuptable.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+#include "base/schema.h"
+#include "migration/script_helpers.h"
+#include "rag_events.h"
+
+/* How often to try to get both tables' locks, and the longest pause before that. */
+#define LOCK_ATTEMPTS 200
+#define MAX_PAUSE_MS 20
+
+void
+rag_require_script(void)
+{
+	if (!creating_extension ||
+		CurrentExtensionObject != get_extension_oid("rag_events", true))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("this function is for the scripts of rag_events only")));
+}
+
+void
+rag_require_create(Oid roleid, Oid nspoid)
+{
+	AclResult result = rag_namespace_aclcheck(nspoid, roleid, ACL_CREATE);
+
+	if (result != ACLCHECK_OK)
+		aclcheck_error(result, OBJECT_SCHEMA, rag_namespace_name(nspoid));
+}
+
+/*
+ * rag_check_install(owner regrole) returns void
+ *
+ * Raises 42501 unless the role that installs the extension may create objects in
+ * its schema: a superuser runs the script, so no other check would.
+ */
+PG_FUNCTION_INFO_V1(rag_check_install);
+Datum
+rag_check_install(PG_FUNCTION_ARGS)
+{
+	rag_require_script();
+	rag_require_create(PG_GETARG_OID(0), rag_namespace(fcinfo));
+	PG_RETURN_VOID();
+}
+
+/* Waits for the first table only while the second is not held. */
+static bool
+lock_in_order(Oid first, Oid second)
+{
+	LockRelationOid(first, AccessExclusiveLock);
+	if (ConditionalLockRelationOid(second, AccessExclusiveLock))
+		return true;
+	UnlockRelationOid(first, AccessExclusiveLock);
+	return false;
+}
+
+/*
+ * Our functions lock sessions and then messages, an ORM's plain statements often
+ * the other way round. So whichever table is held, the other must not be waited
+ * for: when it is not free, let go, and wait for that one first.
+ */
+void
+rag_lock_both(Oid nspoid, Oid sessions, Oid messages)
+{
+	bool locked = false;
+
+	for (int i = 0; i < LOCK_ATTEMPTS && !locked; i++)
+	{
+		/* Those who queued up behind us go first. */
+		CHECK_FOR_INTERRUPTS();
+		pg_usleep(1000L * Min(i, MAX_PAUSE_MS));
+		locked = i % 2 == 0 ? lock_in_order(sessions, messages) :
+							  lock_in_order(messages, sessions);
+	}
+	if (!locked)
+		ereport(ERROR,
+				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+				 errmsg("could not lock tables \"sessions\" and \"messages\" together"),
+				 errhint("Try again when fewer transactions write to them.")));
+	if (get_relname_relid("sessions", nspoid) != sessions ||
+		get_relname_relid("messages", nspoid) != messages)
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("the tables were renamed while they were locked")));
+}
+
+/*
+ * The tables' owner can take them out of the extension, and put anything in their
+ * place.
+ */
+static void
+require_member_table(Oid relid)
+{
+	if (get_rel_relkind(relid) != RELKIND_RELATION ||
+		getExtensionOfObject(RelationRelationId, relid) != CurrentExtensionObject)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("relation \"%s\" is not a table of extension rag_events",
+						get_rel_name(relid))));
+}
+
+/*
+ * rag_lock_tables() returns void
+ *
+ * Every step begins with it: locks sessions and messages until the end of the
+ * transaction, as rag_lock_both() does. Raises 55000 where they are not the
+ * extension's tables.
+ */
+PG_FUNCTION_INFO_V1(rag_lock_tables);
+Datum
+rag_lock_tables(PG_FUNCTION_ARGS)
+{
+	Oid nspoid = rag_namespace(fcinfo);
+	Oid sessions = rag_relation("sessions", nspoid);
+	Oid messages = rag_relation("messages", nspoid);
+
+	rag_require_script();
+	require_member_table(sessions);
+	require_member_table(messages);
+	rag_lock_both(nspoid, sessions, messages);
+	require_member_table(sessions);
+	require_member_table(messages);
+	PG_RETURN_VOID();
+}
+
+/* Counts the rows of the table that have a value in the column. */
+static int64
+count_values(Relation rel, AttrNumber attnum)
+{
+	Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
+	TableScanDesc scan = rag_table_beginscan(rel, snapshot);
+	TupleTableSlot *slot = table_slot_create(rel, NULL);
+	int64 count = 0;
+
+	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (!slot_attisnull(slot, attnum))
+			count++;
+	}
+	ExecDropSingleTupleTableSlot(slot);
+	table_endscan(scan);
+	UnregisterSnapshot(snapshot);
+	return count;
+}
+
+/*
+ * rag_refuse_data_loss(tab regclass, VARIADIC columns text[]) returns void
+ *
+ * For a step down that drops columns: raises 55000 with the number of values that
+ * would be lost, unless rag_events.allow_data_loss is on. The caller holds the
+ * table's lock.
+ */
+PG_FUNCTION_INFO_V1(rag_refuse_data_loss);
+Datum
+rag_refuse_data_loss(PG_FUNCTION_ARGS)
+{
+	Relation rel;
+	Datum *columns;
+	int ncolumns;
+	StringInfoData lost;
+
+	rag_require_script();
+	if (rag_allow_data_loss)
+		PG_RETURN_VOID();
+
+	deconstruct_array(PG_GETARG_ARRAYTYPE_P(1), TEXTOID, -1, false, TYPALIGN_INT,
+					  &columns, NULL, &ncolumns);
+	initStringInfo(&lost);
+	require_member_table(PG_GETARG_OID(0));
+	rel = table_open(PG_GETARG_OID(0), AccessShareLock);
+	for (int i = 0; i < ncolumns; i++)
+	{
+		char *column = TextDatumGetCString(columns[i]);
+		AttrNumber attnum = get_attnum(RelationGetRelid(rel), column);
+		int64 count = attnum == InvalidAttrNumber ? 0 : count_values(rel, attnum);
+
+		if (count > 0)
+			appendStringInfo(&lost, "%s%s (" INT64_FORMAT " %s)",
+							 lost.len > 0 ? ", " : "", column, count,
+							 count == 1 ? "row" : "rows");
+	}
+	if (lost.len > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("this step down would lose data"),
+				 errdetail("Values would be lost in these columns of table \"%s\": %s.",
+						   RelationGetRelationName(rel), lost.data),
+				 errhint("To lose them and go on, SET rag_events.allow_data_loss = on.")));
+	table_close(rel, NoLock);
+	PG_RETURN_VOID();
+}
+
+static void
+execute_ddl(const char *ddl)
+{
+	int rc = SPI_execute(ddl, false, 0);
+
+	if (rc != SPI_OK_UTILITY)
+		elog(ERROR, "could not execute \"%s\": %s", ddl, SPI_result_code_string(rc));
+}
+
+/* An index of that name may be another table's, and somebody else's. */
+static void
+require_index_of(const char *index, const char *table, Oid nspoid)
+{
+	Oid indexid = rag_relation(index, nspoid);
+
+	if (get_rel_relkind(indexid) != RELKIND_INDEX ||
+		IndexGetRelation(indexid, true) != rag_relation(table, nspoid))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("relation \"%s\" is not an index of table \"%s\"", index, table)));
+}
+
+/* Is it an index of exactly this definition, and ready for use? */
+static bool
+is_such_index(Oid indexid, const char *definition)
+{
+	char *actual;
+
+	if (get_rel_relkind(indexid) != RELKIND_INDEX || !get_index_isvalid(indexid))
+		return false;
+	actual = TextDatumGetCString(DirectFunctionCall1(pg_get_indexdef,
+													 ObjectIdGetDatum(indexid)));
+	return strcmp(actual, definition) == 0;
+}
+
+/*
+ * rag_replace_index(tab text, index text, columns text) returns void
+ *
+ * Replaces the table's index by one of the same name on other columns. One that was
+ * built beforehand (CREATE INDEX CONCURRENTLY), of the name with _new behind it, is
+ * taken if it is ready and has the very same definition; otherwise raises 55000.
+ * search_path is pg_catalog.
+ */
+PG_FUNCTION_INFO_V1(rag_replace_index);
+Datum
+rag_replace_index(PG_FUNCTION_ARGS)
+{
+	Oid nspoid = rag_namespace(fcinfo);
+	const char *schema = quote_identifier(rag_namespace_name(nspoid));
+	char *table = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	char *index = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	char *new_index = psprintf("%s_new", index);
+	char *columns = text_to_cstring(PG_GETARG_TEXT_PP(2));
+	char *definition = psprintf("CREATE INDEX %s ON %s.%s USING btree (%s)",
+								new_index, schema, table, columns);
+	Oid prebuilt = get_relname_relid(new_index, nspoid);
+
+	rag_require_script();
+	require_index_of(index, table, nspoid);
+	SPI_connect();
+	if (!OidIsValid(prebuilt))
+		execute_ddl(definition);
+	else if (!is_such_index(prebuilt, definition))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("\"%s\" is not the index that this step needs", new_index),
+				 errdetail("It must be valid, and defined by: %s.", definition),
+				 errhint("Drop it, and let the step build the index.")));
+	execute_ddl(psprintf("DROP INDEX %s.%s", schema, index));
+	execute_ddl(psprintf("ALTER INDEX %s.%s RENAME TO %s", schema, new_index, index));
+	SPI_finish();
+	PG_RETURN_VOID();
+}
+
+/*
+ * rag_compress_with_lz4(tab text, VARIADIC columns text[]) returns void
+ *
+ * Has new values of the columns compressed by lz4, where the server was built with
+ * it; otherwise does nothing. Existing rows stay as they are.
+ */
+PG_FUNCTION_INFO_V1(rag_compress_with_lz4);
+Datum
+rag_compress_with_lz4(PG_FUNCTION_ARGS)
+{
+	rag_require_script();
+#ifdef USE_LZ4
+	{
+		const char *schema = quote_identifier(rag_namespace_name(rag_namespace(fcinfo)));
+		char *table = text_to_cstring(PG_GETARG_TEXT_PP(0));
+		Datum *columns;
+		int n;
+
+		deconstruct_array(PG_GETARG_ARRAYTYPE_P(1), TEXTOID, -1, false, TYPALIGN_INT,
+						  &columns, NULL, &n);
+		SPI_connect();
+		for (int i = 0; i < n; i++)
+			execute_ddl(psprintf("ALTER TABLE %s.%s ALTER COLUMN %s SET COMPRESSION lz4",
+								 schema, table, TextDatumGetCString(columns[i])));
+		SPI_finish();
+	}
+#endif
+	PG_RETURN_VOID();
+}

@@ -1,0 +1,24 @@
+/*
+ * migration/script_helpers.h
+ *		Helpers of the extension's own scripts.
+ */
+#ifndef RAG_SCRIPT_HELPERS_H
+#define RAG_SCRIPT_HELPERS_H
+
+#include "base/compat.h"
+
+/* Raises 42501 unless a script of this extension is running. */
+extern void rag_require_script(void);
+
+/* Raises 42501 unless the role may create objects in the schema. */
+extern void rag_require_create(Oid roleid, Oid nspoid);
+
+/*
+ * Takes ACCESS EXCLUSIVE locks on both tables, which have these names in the
+ * schema. Writers lock them in either order, and none of them is made to deadlock.
+ * Raises 55P03 when, after many attempts, there was always a writer between the
+ * two; 40001 when others have their names by then.
+ */
+extern void rag_lock_both(Oid nspoid, Oid sessions, Oid messages);
+
+#endif /* RAG_SCRIPT_HELPERS_H */

@@ -1,0 +1,33 @@
+/*
+ * migration/versions.h
+ *		The versions of the extension and their order.
+ */
+#ifndef RAG_VERSIONS_H
+#define RAG_VERSIONS_H
+
+#include "base/compat.h"
+
+#include "nodes/pg_list.h"
+
+/* The version with the full script, which all others are steps away from. */
+#define RAG_BASE_VERSION "1.0"
+
+/*
+ * The version that takes over the tables that a migration tool made. It has a
+ * full script too, and a step to the base version; no step leads back to it.
+ */
+#define RAG_ADOPTION_VERSION "001_initial_schema"
+
+/*
+ * Returns the version that is installed in this database, palloc'd, or NULL
+ * when the extension is not installed.
+ */
+extern char *rag_installed_version(void);
+
+/*
+ * Returns the versions from the base to the head, palloc'd strings, as the
+ * installed scripts chain them. Errors: those of rag_list_extension_scripts().
+ */
+extern List *rag_version_chain(void);
+
+#endif /* RAG_VERSIONS_H */

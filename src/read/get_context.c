@@ -1,0 +1,172 @@
+/*
+ * read/get_context.c
+ *		The end of a conversation that fits into a model's context window.
+ *
+ *		The messages are read from the newest on, and the query ends at the first
+ *		that does not fit. What a message takes is its token_count, or an estimate
+ *		from the size of its content, which is known without decompressing it.
+ */
+#include "base/compat.h"
+
+#include "access/detoast.h"
+#include "catalog/pg_type_d.h"
+#include "executor/spi.h"
+#include "funcapi.h"
+#include "utils/memutils.h"
+#include "utils/tuplestore.h"
+
+#include "base/error.h"
+#include "base/statement.h"
+#include "session/session.h"
+#include "read/get_messages.h"
+
+/* Where the number of tokens is not known: so many bytes are taken for one. */
+#define BYTES_PER_TOKEN 4
+
+/* The columns of the result, in order. */
+enum
+{
+	CONTEXT_ID,
+	CONTEXT_ROLE,
+	CONTEXT_CONTENT,
+	CONTEXT_TOKEN_COUNT,
+	CONTEXT_NCOLUMNS
+};
+
+/* The order is that of read.c, for the same reason. */
+static const RagStatement newest_first = {
+	"SELECT id::pg_catalog.int8, role::pg_catalog.text, content::pg_catalog.text,"
+	" token_count::pg_catalog.int4"
+	" FROM %1$s.messages"
+	" WHERE ROW(session_id, id) OPERATOR(pg_catalog.>) ROW($1, $2)"
+	" AND session_id OPERATOR(pg_catalog.<=) $1"
+	" ORDER BY session_id DESC, messages.id DESC LIMIT $3",
+	3,
+	{UUIDOID, INT8OID, INT4OID}};
+
+/* Takes messages until the window is full. */
+typedef struct Window
+{
+	DestReceiver receiver; /* must be first */
+	TupleDesc desc;
+	MemoryContext context; /* of the messages */
+	List *messages;		   /* HeapTuples, newest first */
+	int n;				   /* how many there are up to the oldest of the user */
+	int64 left;			   /* tokens that still fit */
+} Window;
+
+static int32
+count_tokens(const TupleTableSlot *slot)
+{
+	Size bytes;
+
+	if (!slot->tts_isnull[CONTEXT_TOKEN_COUNT])
+		return Max(DatumGetInt32(slot->tts_values[CONTEXT_TOKEN_COUNT]), 0);
+	if (slot->tts_isnull[CONTEXT_CONTENT])
+		return 0;
+	bytes = toast_raw_datum_size(slot->tts_values[CONTEXT_CONTENT]) - VARHDRSZ;
+	return (int32) ((bytes + BYTES_PER_TOKEN - 1) / BYTES_PER_TOKEN);
+}
+
+static bool
+is_users(const TupleTableSlot *slot)
+{
+	text *role;
+
+	if (slot->tts_isnull[CONTEXT_ROLE])
+		return false;
+	role = DatumGetTextPP(slot->tts_values[CONTEXT_ROLE]);
+	return VARSIZE_ANY_EXHDR(role) == 4 && memcmp(VARDATA_ANY(role), "user", 4) == 0;
+}
+
+static void
+keep_message(Window *window, const TupleTableSlot *slot, int32 tokens)
+{
+	MemoryContext old = MemoryContextSwitchTo(window->context);
+	Datum values[CONTEXT_NCOLUMNS];
+	bool nulls[CONTEXT_NCOLUMNS];
+
+	memcpy(values, slot->tts_values, sizeof(values));
+	memcpy(nulls, slot->tts_isnull, sizeof(nulls));
+	nulls[CONTEXT_TOKEN_COUNT] = false;
+	values[CONTEXT_TOKEN_COUNT] = Int32GetDatum(tokens);
+	window->messages = lappend(window->messages,
+							   heap_form_tuple(window->desc, values, nulls));
+	MemoryContextSwitchTo(old);
+	if (is_users(slot))
+		window->n = list_length(window->messages);
+}
+
+/* Returns false, which ends the query, when the message does not fit. */
+static bool
+receive_message(TupleTableSlot *slot, DestReceiver *self)
+{
+	Window *window = (Window *) self;
+	int32 tokens;
+
+	slot_getallattrs(slot);
+	tokens = count_tokens(slot);
+	if (tokens > window->left)
+		return false;
+	window->left -= tokens;
+	keep_message(window, slot, tokens);
+	return true;
+}
+
+static void
+start_receiving(DestReceiver *self pg_attribute_unused(),
+				int operation pg_attribute_unused(),
+				TupleDesc typeinfo pg_attribute_unused())
+{
+}
+
+static void
+stop_receiving(DestReceiver *self pg_attribute_unused())
+{
+}
+
+/*
+ * rag_get_context(session_id uuid, max_tokens integer,
+ *				   max_messages integer DEFAULT NULL, after_id bigint DEFAULT NULL,
+ *				   user_id text DEFAULT NULL)
+ *		returns table (id bigint, role text, content text, token_count integer)
+ *
+ * Returns the newest messages of a session that fit together into max_tokens (NULL:
+ * no limit), at most max_messages (NULL: no limit) and only those after after_id
+ * (NULL: all), in the order of their ids. They begin at a message of the user: older
+ * ones of the assistant are left out. token_count is what the message was counted as:
+ * the column's value or, where that is NULL, a quarter of the bytes of its content,
+ * rounded up. With user_id the session must be that user's.
+ *
+ * Errors: 22004 session_id is NULL; 22023 max_tokens or max_messages is negative;
+ * 23503 no such session. Since 1.2.
+ */
+PG_FUNCTION_INFO_V1(rag_get_context);
+Datum
+rag_get_context(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	int64 after_id = PG_ARGISNULL(3) ? PG_INT64_MIN : PG_GETARG_INT64(3);
+	Datum values[] = {PG_GETARG_DATUM(0), Int64GetDatum(after_id), PG_GETARG_DATUM(2)};
+	char nulls[] = {' ', ' ', PG_ARGISNULL(2) ? 'n' : ' '};
+	Window window = {
+		.receiver = {.receiveSlot = receive_message,
+					 .rStartup = start_receiving,
+					 .rShutdown = stop_receiving,
+					 .rDestroy = stop_receiving,
+					 .mydest = DestNone},
+		.left = PG_ARGISNULL(1) ? PG_INT64_MAX : PG_GETARG_INT32(1)};
+	RagSession session;
+
+	rag_check_max(fcinfo, 1, "max_tokens");
+	rag_check_max(fcinfo, 2, "max_messages");
+	session = rag_begin_reading(fcinfo, 4);
+	window.desc = rsinfo->setDesc;
+	window.context = CurrentMemoryContext;
+	if (window.left > 0)
+		rag_query_into(&newest_first, session.nspoid, values, nulls, &window.receiver);
+	for (int i = window.n - 1; i >= 0; i--)
+		tuplestore_puttuple(rsinfo->setResult, list_nth(window.messages, i));
+	SPI_finish();
+	return (Datum) 0;
+}

@@ -1,0 +1,216 @@
+/*
+ * read/get_messages_direct.c
+ *		Reading a page of messages without a SELECT, where that makes no difference.
+ *
+ *		Half of what the SELECT of a small page costs is starting the executor, sorting
+ *		the page into the order of ids and copying its rows. Here the rows go straight
+ *		from the index on (session_id, id) to the caller.
+ */
+#include "base/compat.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/pg_am_d.h"
+#include "catalog/pg_index.h"
+#include "catalog/pg_opfamily_d.h"
+#include "catalog/pg_type_d.h"
+#include "funcapi.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/tuplestore.h"
+
+#include "base/schema.h"
+#include "base/table_facts.h"
+#include "message/message.h"
+#include "read/get_messages_direct.h"
+
+/* The columns of the result, in order, and what types of the table's are the same. */
+static const struct
+{
+	const char *name;
+	Oid type;
+	Oid or_type;
+} columns[] = {
+	{"id", INT4OID, INT8OID},
+	{"role", VARCHAROID, TEXTOID},
+	{"content", TEXTOID, VARCHAROID},
+	{"created_at", TIMESTAMPOID, InvalidOid},
+	{"sources", JSONBOID, InvalidOid},
+	{"latency_ms", FLOAT8OID, InvalidOid},
+	{"top_k", INT4OID, InvalidOid},
+	{"query_type", VARCHAROID, TEXTOID},
+	{"token_count", INT4OID, InvalidOid},
+	{"metadata", JSONBOID, InvalidOid},
+	{"idempotency_key", TEXTOID, VARCHAROID},
+};
+
+#define NUM_COLUMNS ((int) lengthof(columns))
+#define COL_ID 0
+#define COL_SOURCES 4
+
+/* What follows from the definition of the table alone. */
+static RagFacts facts_of_messages;
+static struct
+{
+	bool plain; /* the other fields are set, and a SELECT would do no more */
+	bool wide;	/* ids are bigint */
+	Oid index;	/* on (session_id, id) */
+	AttrNumber session_id;
+	AttrNumber attnums[NUM_COLUMNS];
+} facts;
+
+static bool
+has_plain_columns(Relation rel)
+{
+	TupleDesc desc = RelationGetDescr(rel);
+
+	facts.session_id = get_attnum(RelationGetRelid(rel), "session_id");
+	if (facts.session_id <= 0 ||
+		TupleDescAttr(desc, facts.session_id - 1)->atttypid != UUIDOID)
+		return false;
+	for (int i = 0; i < NUM_COLUMNS; i++)
+	{
+		AttrNumber attnum = get_attnum(RelationGetRelid(rel), columns[i].name);
+		Form_pg_attribute attr;
+
+		if (attnum <= 0)
+			return false;
+		attr = TupleDescAttr(desc, attnum - 1);
+		if ((attr->atttypid != columns[i].type && attr->atttypid != columns[i].or_type) ||
+			attr->attgenerated != '\0')
+			return false;
+		facts.attnums[i] = attnum;
+	}
+	facts.wide = TupleDescAttr(desc, facts.attnums[COL_ID] - 1)->atttypid == INT8OID;
+	return true;
+}
+
+/* Is it a complete index that begins with (session_id, id), both ascending? */
+static bool
+is_in_order(Relation index)
+{
+	Form_pg_index form = index->rd_index;
+
+	return form->indisvalid && !form->indcheckxmin &&
+		index->rd_rel->relam == BTREE_AM_OID && form->indnkeyatts >= 2 &&
+		form->indkey.values[0] == facts.session_id &&
+		form->indkey.values[1] == facts.attnums[COL_ID] &&
+		index->rd_indoption[0] == 0 && index->rd_indoption[1] == 0 &&
+		index->rd_opcintype[0] == UUIDOID &&
+		index->rd_opfamily[1] == INTEGER_BTREE_FAM_OID &&
+		heap_attisnull(index->rd_indextuple, Anum_pg_index_indpred, NULL);
+}
+
+static bool
+find_index(Relation rel)
+{
+	List *indexes = RelationGetIndexList(rel);
+	ListCell *lc;
+
+	foreach (lc, indexes)
+	{
+		Relation index = index_open(lfirst_oid(lc), AccessShareLock);
+
+		if (is_in_order(index))
+			facts.index = RelationGetRelid(index);
+		index_close(index, AccessShareLock);
+	}
+	list_free(indexes);
+	return OidIsValid(facts.index);
+}
+
+static void
+find_facts(Relation rel)
+{
+	rag_begin_facts(&facts_of_messages, RelationGetRelid(rel), InvalidOid);
+	facts.index = InvalidOid;
+	facts.plain = rel->rd_rel->relkind == RELKIND_RELATION &&
+		rel->rd_rel->relam == HEAP_TABLE_AM_OID && !rel->rd_rel->relhassubclass &&
+		rel->rd_rules == NULL && has_plain_columns(rel) && find_index(rel);
+	rag_end_facts(&facts_of_messages);
+}
+
+/* A row of the result. The arrays are for the columns of the table. */
+static HeapTuple
+result_row(HeapTuple message, TupleDesc desc, bool include_sources,
+		   TupleDesc result_desc, Datum *all_values, bool *all_nulls)
+{
+	Datum values[NUM_COLUMNS];
+	bool nulls[NUM_COLUMNS];
+
+	heap_deform_tuple(message, desc, all_values, all_nulls);
+	for (int i = 0; i < NUM_COLUMNS; i++)
+	{
+		values[i] = all_values[facts.attnums[i] - 1];
+		nulls[i] = all_nulls[facts.attnums[i] - 1];
+	}
+	if (!facts.wide)
+		values[COL_ID] = Int64GetDatum(DatumGetInt32(values[COL_ID]));
+	nulls[COL_SOURCES] |= !include_sources;
+	return heap_form_tuple(result_desc, values, nulls);
+}
+
+static SysScanDesc
+begin_scan(Relation rel, Relation index, const RagPage *page)
+{
+	bool forward = ScanDirectionIsForward(page->direction);
+	ScanKeyData keys[2];
+
+	ScanKeyInit(&keys[0], facts.session_id, BTEqualStrategyNumber, F_UUID_EQ,
+				UUIDPGetDatum(page->session_id));
+	ScanKeyEntryInitialize(&keys[1], 0, facts.attnums[COL_ID],
+						   forward ? BTGreaterStrategyNumber : BTLessStrategyNumber,
+						   INT8OID, InvalidOid,
+						   forward ? (facts.wide ? F_INT8GT : F_INT48GT) :
+									 (facts.wide ? F_INT8LT : F_INT48LT),
+						   Int64GetDatum(page->id));
+	return systable_beginscan_ordered(rel, index, GetActiveSnapshot(), 2, keys);
+}
+
+static void
+return_page(Relation rel, const RagPage *page, ReturnSetInfo *rsinfo)
+{
+	TupleDesc desc = RelationGetDescr(rel);
+	Datum *values = palloc(sizeof(Datum) * desc->natts);
+	bool *nulls = palloc(sizeof(bool) * desc->natts);
+	Relation index = index_open(facts.index, AccessShareLock);
+	HeapTuple *rows = palloc(sizeof(HeapTuple) * page->max);
+	SysScanDesc scan = begin_scan(rel, index, page);
+	HeapTuple message;
+	int n = 0;
+
+	while (n < page->max &&
+		   (message = systable_getnext_ordered(scan, page->direction)) != NULL)
+		rows[n++] = result_row(message, desc, page->include_sources, rsinfo->setDesc,
+							   values, nulls);
+	systable_endscan_ordered(scan);
+	index_close(index, NoLock);
+
+	for (int i = 0; i < n; i++)
+	{
+		bool forward = ScanDirectionIsForward(page->direction);
+
+		tuplestore_puttuple(rsinfo->setResult, rows[forward ? i : n - 1 - i]);
+	}
+}
+
+bool
+rag_return_page_directly(FunctionCallInfo fcinfo, Oid nspoid, const RagPage *page)
+{
+	Relation rel;
+	bool plain;
+
+	if (page->max > RAG_MAX_DIRECT_PAGE)
+		return false;
+	rel = table_open(rag_relation("messages", nspoid), AccessShareLock);
+	if (!rag_facts_hold(&facts_of_messages, RelationGetRelid(rel)))
+		find_facts(rel);
+	plain = facts.plain && rag_obstacle_of_caller(rel, ACL_SELECT) == NULL;
+	if (plain)
+		return_page(rel, page, (ReturnSetInfo *) fcinfo->resultinfo);
+	table_close(rel, NoLock);
+	return plain;
+}

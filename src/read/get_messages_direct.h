@@ -1,0 +1,35 @@
+/*
+ * read/get_messages_direct.h
+ *		Reading a page of messages without a SELECT, where that makes no difference.
+ */
+#ifndef RAG_GET_MESSAGES_DIRECT_H
+#define RAG_GET_MESSAGES_DIRECT_H
+
+#include "base/compat.h"
+
+#include "access/sdir.h"
+#include "utils/uuid.h"
+
+/* The largest page that is read so: one of them is kept in memory as a whole. */
+#define RAG_MAX_DIRECT_PAGE 1000
+
+/* Which messages of a session: at most max of those before or after an id. */
+typedef struct RagPage
+{
+	const pg_uuid_t *session_id;
+	ScanDirection direction; /* backward: the last ones before id */
+	int64 id;
+	int max;
+	bool include_sources; /* otherwise they are null, and not read */
+} RagPage;
+
+/*
+ * Returns the messages, in the order of their ids, as rows of the function that is set
+ * up to return messages, and true; or returns false, with nothing done, where only a
+ * SELECT knows what is to be read: the table is not plain for the caller, or the page
+ * is large.
+ */
+extern bool rag_return_page_directly(FunctionCallInfo fcinfo, Oid nspoid,
+									 const RagPage *page);
+
+#endif /* RAG_GET_MESSAGES_DIRECT_H */

@@ -1,0 +1,122 @@
+/*
+ * read/list_sessions.c
+ *		The sessions of a user, latest activity first.
+ *
+ *		There is no index on updated_at, which would keep the touch of a session from
+ *		being HOT. So the user's sessions are all read by the index on user_id, but
+ *		only for those of the page is a message looked at.
+ */
+#include "base/compat.h"
+
+#include "catalog/pg_type_d.h"
+#include "executor/spi.h"
+#include "funcapi.h"
+#include "port/pg_bswap.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+#include "utils/uuid.h"
+
+#include "base/error.h"
+#include "base/schema.h"
+#include "base/statement.h"
+
+/*
+ * Among so many messages from the beginning of a session the user's first is looked
+ * for, and so many characters of it are shown.
+ */
+#define PREVIEW_MESSAGES "10"
+#define PREVIEW_LENGTH "200"
+
+/*
+ * A cursor is the place of its row in the list: updated_at and id, in hexadecimal, as
+ * timestamp_send() and uuid_send() write them.
+ */
+#define CURSOR_BYTES (sizeof(int64) + UUID_LEN)
+
+#define LIST(condition) \
+	"SELECT s.id, s.metadata OPERATOR(pg_catalog.->>) 'title'," \
+	" (SELECT pg_catalog.left(m.content::pg_catalog.text, " PREVIEW_LENGTH ") FROM" \
+	" (SELECT role, content FROM %1$s.messages" \
+	" WHERE session_id OPERATOR(pg_catalog.>=) s.id" \
+	" AND session_id OPERATOR(pg_catalog.<=) s.id" \
+	" ORDER BY session_id, id LIMIT " PREVIEW_MESSAGES ") AS m" \
+	" WHERE m.role::pg_catalog.text OPERATOR(pg_catalog.=) 'user' LIMIT 1)," \
+	" s.created_at, s.updated_at, s.metadata," \
+	" pg_catalog.encode(pg_catalog.timestamp_send(s.updated_at)" \
+	" OPERATOR(pg_catalog.||) pg_catalog.uuid_send(s.id), 'hex')" \
+	" FROM (SELECT id, created_at, updated_at, metadata FROM %1$s.sessions" \
+	" WHERE " condition \
+	" AND ($3 IS NULL OR ROW(updated_at, id) OPERATOR(pg_catalog.<) ROW($3, $4))" \
+	" ORDER BY updated_at DESC, id DESC LIMIT $2) AS s" \
+	" ORDER BY s.updated_at DESC, s.id DESC"
+
+static const RagStatement of_user = {
+	LIST("user_id::pg_catalog.text OPERATOR(pg_catalog.=) $1"),
+	4,
+	{TEXTOID, INT4OID, TIMESTAMPOID, UUIDOID}};
+
+static const RagStatement of_nobody = {
+	LIST("user_id IS NULL"),
+	4,
+	{TEXTOID, INT4OID, TIMESTAMPOID, UUIDOID}};
+
+static void
+decode_cursor(const char *cursor, Timestamp *updated_at, pg_uuid_t *id)
+{
+	char bytes[CURSOR_BYTES];
+	uint64 time;
+
+	if (strlen(cursor) != 2 * CURSOR_BYTES ||
+		strspn(cursor, "0123456789abcdef") != 2 * CURSOR_BYTES)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid cursor"),
+				 errhint("Give the cursor of the last row of the page before.")));
+	hex_decode(cursor, 2 * CURSOR_BYTES, bytes);
+	memcpy(&time, bytes, sizeof(time));
+	*updated_at = (Timestamp) pg_ntoh64(time);
+	memcpy(id->data, bytes + sizeof(time), UUID_LEN);
+}
+
+/*
+ * rag_list_sessions(user_id text, max_sessions integer DEFAULT 20,
+ *					 after_cursor text DEFAULT NULL)
+ *		returns table (session_id uuid, title text, preview text,
+ *					   created_at timestamp, updated_at timestamp, metadata jsonb,
+ *					   cursor text)
+ *
+ * Returns the sessions of a user (NULL: those of nobody), latest activity first, at
+ * most max_sessions (NULL: all). title is the metadata's; preview the first 200
+ * characters of the user's first message, if it is among the first 10. With
+ * after_cursor, the list goes on after the row that had this cursor.
+ *
+ * Errors: 22023 max_sessions is negative, or after_cursor is none. Since 1.2.
+ */
+PG_FUNCTION_INFO_V1(rag_list_sessions);
+Datum
+rag_list_sessions(PG_FUNCTION_ARGS)
+{
+	bool has_user = !PG_ARGISNULL(0);
+	bool has_cursor = !PG_ARGISNULL(2);
+	Timestamp updated_at = 0;
+	pg_uuid_t id = {0};
+	Datum values[4];
+	char nulls[] = {has_user ? ' ' : 'n', PG_ARGISNULL(1) ? 'n' : ' ',
+					has_cursor ? ' ' : 'n', has_cursor ? ' ' : 'n'};
+
+	rag_check_max(fcinfo, 1, "max_sessions");
+	if (has_cursor)
+		decode_cursor(text_to_cstring(PG_GETARG_TEXT_PP(2)), &updated_at, &id);
+
+	values[0] = PG_GETARG_DATUM(0);
+	values[1] = PG_GETARG_DATUM(1);
+	values[2] = TimestampGetDatum(updated_at);
+	values[3] = UUIDPGetDatum(&id);
+
+	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
+	SPI_connect();
+	rag_return_rows(fcinfo, has_user ? &of_user : &of_nobody, rag_namespace(fcinfo),
+					values, nulls);
+	SPI_finish();
+	return (Datum) 0;
+}

@@ -1,0 +1,277 @@
+/*
+ * session/session_direct.c
+ *		Touching a session without an UPDATE, and seeing it without a SELECT, where that
+ *		makes no difference.
+ *
+ *		Every message touches its session, and every reader looks for it; most of what
+ *		a statement for one row by its key costs is starting and ending the executor.
+ *		Only the plain case is done here: nobody else changes the row. Whatever is not
+ *		plain, a statement does after that, with all its rechecking and errors.
+ */
+#include "base/compat.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "catalog/pg_am_d.h"
+#include "catalog/pg_index.h"
+#include "catalog/pg_trigger.h"
+#include "catalog/pg_type_d.h"
+#include "commands/trigger.h"
+#include "executor/executor.h"
+#include "utils/fmgroids.h"
+#include "utils/fmgrprotos.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "base/schema.h"
+#include "base/table_facts.h"
+#include "session/session.h"
+#include "session/session_direct.h"
+
+/* What follows from the definition of the table alone. */
+static RagFacts facts_of_sessions;
+static struct
+{
+	bool plain; /* the other fields are set, and an UPDATE would do no more */
+	Oid index;	/* the primary key's */
+	AttrNumber id;
+	AttrNumber user_id;
+	AttrNumber updated_at;
+} facts;
+
+/*
+ * Triggers of foreign keys that reference sessions are harmless: they ignore an UPDATE
+ * that leaves the key alone.
+ */
+static bool
+has_plain_triggers(const TriggerDesc *triggers)
+{
+	for (int i = 0; triggers && i < triggers->numtriggers; i++)
+	{
+		const Trigger *trigger = &triggers->triggers[i];
+
+		if (TRIGGER_FOR_UPDATE(trigger->tgtype) &&
+			RI_FKey_trigger_type(trigger->tgfoid) != RI_TRIGGER_PK)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Notes the index of the primary key, if it is on id. False if an index has
+ * updated_at, or expressions or predicates: they may have it.
+ */
+static bool
+has_plain_indexes(Relation rel)
+{
+	List *indexes = RelationGetIndexList(rel);
+	bool plain = true;
+	ListCell *lc;
+
+	foreach (lc, indexes)
+	{
+		Relation index = index_open(lfirst_oid(lc), AccessShareLock);
+		Form_pg_index form = index->rd_index;
+
+		plain &= heap_attisnull(index->rd_indextuple, Anum_pg_index_indexprs, NULL) &&
+			heap_attisnull(index->rd_indextuple, Anum_pg_index_indpred, NULL);
+		for (int i = 0; i < form->indnatts; i++)
+			plain &= form->indkey.values[i] != facts.updated_at;
+		if (form->indisprimary && form->indisvalid && form->indimmediate &&
+			!form->indcheckxmin && form->indnkeyatts == 1 &&
+			form->indkey.values[0] == facts.id && index->rd_rel->relam == BTREE_AM_OID)
+			facts.index = RelationGetRelid(index);
+		index_close(index, AccessShareLock);
+	}
+	list_free(indexes);
+	return plain && OidIsValid(facts.index);
+}
+
+static bool
+has_plain_columns(Relation rel)
+{
+	TupleDesc desc = RelationGetDescr(rel);
+	Oid relid = RelationGetRelid(rel);
+	Form_pg_attribute updated_at;
+	Oid user_type;
+
+	facts.id = get_attnum(relid, "id");
+	facts.user_id = get_attnum(relid, "user_id");
+	facts.updated_at = get_attnum(relid, "updated_at");
+	if (facts.id <= 0 || facts.user_id <= 0 || facts.updated_at <= 0)
+		return false;
+	updated_at = TupleDescAttr(desc, facts.updated_at - 1);
+	user_type = get_atttype(relid, facts.user_id);
+	return get_atttype(relid, facts.id) == UUIDOID &&
+		(user_type == TEXTOID || user_type == VARCHAROID) &&
+		updated_at->atttypid == TIMESTAMPOID && updated_at->atttypmod == -1;
+}
+
+static bool
+is_plain(Relation rel)
+{
+	TupleConstr *constr = RelationGetDescr(rel)->constr;
+
+	return rel->rd_rel->relkind == RELKIND_RELATION &&
+		rel->rd_rel->relam == HEAP_TABLE_AM_OID &&
+		!rel->rd_rel->relispartition && !rel->rd_rel->relhassubclass &&
+		rel->rd_rules == NULL &&
+		!(constr && (constr->num_check > 0 || rag_has_generated_columns(constr))) &&
+		has_plain_triggers(rel->trigdesc) && has_plain_columns(rel) &&
+		has_plain_indexes(rel);
+}
+
+static void
+find_facts(Relation rel)
+{
+	rag_begin_facts(&facts_of_sessions, RelationGetRelid(rel), InvalidOid);
+	facts.index = InvalidOid;
+	facts.plain = is_plain(rel);
+	rag_end_facts(&facts_of_sessions);
+}
+
+static bool
+is_owner(HeapTuple row, TupleDesc desc, const text *user_id)
+{
+	bool isnull;
+	Datum owner = heap_getattr(row, facts.user_id, desc, &isnull);
+	Oid collation = TupleDescAttr(desc, facts.user_id - 1)->attcollation;
+
+	return !isnull &&
+		DatumGetBool(DirectFunctionCall2Coll(texteq, collation, owner,
+											 PointerGetDatum(user_id)));
+}
+
+static SysScanDesc
+begin_scan(Relation rel, const RagSession *session)
+{
+	ScanKeyData key;
+
+	ScanKeyInit(&key, facts.id, BTEqualStrategyNumber, F_UUID_EQ,
+				UUIDPGetDatum(session->id));
+	return systable_beginscan(rel, facts.index, true, GetActiveSnapshot(), 1, &key);
+}
+
+static bool
+is_meant(HeapTuple row, TupleDesc desc, const RagSession *session)
+{
+	return row &&
+		(session->user_id == NULL || is_owner(row, desc, session->user_id));
+}
+
+/* A copy of the session's row with updated_at set, or NULL if it is not there. */
+static HeapTuple
+touched_row(Relation rel, const RagSession *session)
+{
+	TupleDesc desc = RelationGetDescr(rel);
+	Datum now = TimestampGetDatum(GetSQLLocalTimestamp(-1));
+	int updated_at = facts.updated_at;
+	bool isnull = false;
+	SysScanDesc scan = begin_scan(rel, session);
+	HeapTuple row = systable_getnext(scan);
+
+	if (is_meant(row, desc, session))
+		row = heap_modify_tuple_by_cols(row, desc, 1, &updated_at, &now, &isnull);
+	else
+		row = NULL;
+	systable_endscan(scan);
+	return row;
+}
+
+/* Not a HOT update: every index needs a new entry. */
+static void
+insert_index_entries(Relation rel, TupleTableSlot *slot)
+{
+	EState *estate = CreateExecutorState();
+	ResultRelInfo *relinfo = makeNode(ResultRelInfo);
+
+	InitResultRelInfo(relinfo, rel, 0, NULL, 0);
+	ExecOpenIndices(relinfo, false);
+	list_free(rag_insert_index_tuples(relinfo, slot, estate));
+	ExecCloseIndices(relinfo);
+	FreeExecutorState(estate);
+}
+
+/*
+ * Waits for whoever is writing to the row. False, and nothing done, if it was changed
+ * then. (heap_update() must not be told not to wait: it has an assertion against it.)
+ */
+static bool
+update_row(Relation rel, HeapTuple row)
+{
+	TupleTableSlot *slot = MakeSingleTupleTableSlot(RelationGetDescr(rel),
+													&TTSOpsHeapTuple);
+	ItemPointerData old = row->t_self;
+	TM_FailureData failure;
+	LockTupleMode mode;
+	rag_update_indexes update_indexes;
+	TM_Result result;
+
+	ExecStoreHeapTuple(row, slot, false);
+	result = rag_table_tuple_update(rel, &old, slot, GetCurrentCommandId(true),
+									GetActiveSnapshot(), true, &failure, &mode,
+									&update_indexes);
+	if (result == TM_Ok && update_indexes)
+		insert_index_entries(rel, slot);
+	ExecDropSingleTupleTableSlot(slot);
+	return result == TM_Ok;
+}
+
+static bool
+is_plain_for_caller(Relation rel, AclMode rights)
+{
+	if (!rag_facts_hold(&facts_of_sessions, RelationGetRelid(rel)))
+		find_facts(rel);
+	return facts.plain && rag_obstacle_of_caller(rel, rights) == NULL;
+}
+
+static bool
+touch(Relation rel, const RagSession *session)
+{
+	HeapTuple row;
+	bool done;
+
+	if (!is_plain_for_caller(rel, ACL_SELECT | ACL_UPDATE))
+		return false;
+
+	CheckCmdReplicaIdentity(rel, CMD_UPDATE);
+	CommandCounterIncrement();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	row = touched_row(rel, session);
+	done = row && update_row(rel, row);
+	PopActiveSnapshot();
+	CommandCounterIncrement();
+	return done;
+}
+
+bool
+rag_touch_directly(const RagSession *session)
+{
+	Relation rel = table_open(rag_relation("sessions", session->nspoid), RowExclusiveLock);
+	bool done = touch(rel, session);
+
+	table_close(rel, NoLock);
+	return done;
+}
+
+bool
+rag_see_directly(const RagSession *session)
+{
+	Relation rel = table_open(rag_relation("sessions", session->nspoid), AccessShareLock);
+	bool seen = false;
+
+	if (is_plain_for_caller(rel, ACL_SELECT))
+	{
+		SysScanDesc scan = begin_scan(rel, session);
+
+		seen = is_meant(systable_getnext(scan), RelationGetDescr(rel), session);
+		systable_endscan(scan);
+	}
+	table_close(rel, NoLock);
+	return seen;
+}

@@ -1,0 +1,28 @@
+/*
+ * session/session_direct.h
+ *		Touching a session without an UPDATE, and seeing it without a SELECT, where that
+ *		makes no difference.
+ */
+#ifndef RAG_SESSION_DIRECT_H
+#define RAG_SESSION_DIRECT_H
+
+#include "base/compat.h"
+
+#include "session/session.h"
+
+/*
+ * Locks the session as an UPDATE does, sets its updated_at and returns true; or
+ * returns false, with nothing done, where only an UPDATE knows what is to be done:
+ * the table is not plain for the caller, somebody else has just changed the session, or
+ * there is no such session (of user_id, if not NULL).
+ */
+extern bool rag_touch_directly(const RagSession *session);
+
+/*
+ * Returns true if the session is there (and user_id's, if not NULL), as a SELECT of a
+ * STABLE function would see it; or false where only a SELECT knows: the table is not
+ * plain for the caller, or there is no such session.
+ */
+extern bool rag_see_directly(const RagSession *session);
+
+#endif /* RAG_SESSION_DIRECT_H */

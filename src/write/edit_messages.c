@@ -1,0 +1,252 @@
+/*
+ * write/edit_messages.c
+ *		Changing and deleting messages that are there.
+ *
+ *		As when a message is added, the session is locked first, so that those who
+ *		write to it take turns, and touched when anything is written.
+ */
+#include "base/compat.h"
+
+#include "catalog/pg_type_d.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+#include "base/error.h"
+#include "base/metadata.h"
+#include "base/schema.h"
+#include "base/statement.h"
+#include "message/message.h"
+#include "session/session.h"
+
+/* Parameters begin with those columns, as in a RagMessage. */
+#define OF_MESSAGE \
+	" WHERE id OPERATOR(pg_catalog.=) $1 AND session_id OPERATOR(pg_catalog.=) $2"
+
+static const RagStatement lock_message_sql = {
+	"SELECT FROM %1$s.messages" OF_MESSAGE " FOR NO KEY UPDATE",
+	2,
+	{INT8OID, UUIDOID}};
+
+static const RagStatement lock_metadata_sql = {
+	"SELECT metadata::pg_catalog.jsonb FROM %1$s.messages" OF_MESSAGE " FOR NO KEY UPDATE",
+	2,
+	{INT8OID, UUIDOID}};
+
+/*
+ * They are found in the order of read.c, for the same reason, and deleted by the primary
+ * key.
+ */
+static const RagStatement delete_from_sql = {
+	"DELETE FROM %1$s.messages WHERE id OPERATOR(pg_catalog.=) ANY (ARRAY("
+	"SELECT m.id FROM %1$s.messages AS m"
+	" WHERE ROW(m.session_id, m.id) OPERATOR(pg_catalog.>=) ROW($2, $1)"
+	" AND m.session_id OPERATOR(pg_catalog.<=) $2"
+	" ORDER BY m.session_id, m.id))",
+	2,
+	{INT8OID, UUIDOID}};
+
+/* The columns that can be changed, and where a new value is among the arguments. */
+static const struct
+{
+	RagColumn col;
+	int arg;
+} editable[] = {
+	{COL_CONTENT, 2},
+	{COL_SOURCES, 3},
+	{COL_LATENCY_MS, 4},
+	{COL_TOKEN_COUNT, 5},
+	{COL_METADATA, 6},
+};
+
+/* ------------------------------------------------------------------------
+ *		rag_update_message()
+ * ------------------------------------------------------------------------
+ */
+
+/* Names the columns of the mask, a bit for each place in editable, and no other. */
+static char *
+update_sql(int mask)
+{
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	appendStringInfoString(&sql, "UPDATE %1$s.messages SET ");
+	for (int i = 0; i < (int) lengthof(editable); i++)
+	{
+		if (mask & (1 << i))
+			appendStringInfo(&sql, "%s = $%d%s", rag_columns[editable[i].col].name,
+							 editable[i].col + 1, mask >> (i + 1) ? ", " : "");
+	}
+	appendStringInfoString(&sql, OF_MESSAGE);
+	return sql.data;
+}
+
+/* Parameters are those of all columns, in their order. */
+static const RagStatement *
+update_statement(int mask)
+{
+	static RagStatement statements[1 << lengthof(editable)];
+	RagStatement *statement = &statements[mask];
+
+	if (statement->sql == NULL)
+	{
+		statement->nargs = RAG_NCOLUMNS;
+		for (int col = 0; col < RAG_NCOLUMNS; col++)
+			statement->argtypes[col] = rag_columns[col].type;
+		statement->sql = MemoryContextStrdup(TopMemoryContext, update_sql(mask));
+	}
+	return statement;
+}
+
+/* Fills the message with what is to be changed. Returns the mask of these columns. */
+static int
+changes_from_arguments(RagMessage *message, FunctionCallInfo fcinfo)
+{
+	int mask = 0;
+
+	rag_clear_message(message);
+	message->values[COL_ID] = PG_GETARG_DATUM(1);
+	message->isnull[COL_ID] = false;
+	message->values[COL_SESSION_ID] = PG_GETARG_DATUM(0);
+	message->isnull[COL_SESSION_ID] = false;
+	for (int i = 0; i < (int) lengthof(editable); i++)
+	{
+		if (PG_ARGISNULL(editable[i].arg))
+			continue;
+		message->values[editable[i].col] = PG_GETARG_DATUM(editable[i].arg);
+		message->isnull[editable[i].col] = false;
+		mask |= 1 << i;
+	}
+	return mask;
+}
+
+static void
+require_message(const RagStatement *lock, const RagMessage *message, Oid nspoid)
+{
+	if (rag_execute(lock, nspoid, message->values, NULL) == 0)
+		rag_error_no_message(nspoid, DatumGetInt64(message->values[COL_ID]));
+}
+
+/* Replaces the metadata that is to be merged by the result. */
+static void
+merge_metadata(RagMessage *message, Oid nspoid)
+{
+	Datum *metadata = &message->values[COL_METADATA];
+	Datum stored;
+	bool isnull;
+
+	require_message(&lock_metadata_sql, message, nspoid);
+	stored = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
+	*metadata = JsonbPGetDatum(rag_merge_metadata(isnull ? NULL : DatumGetJsonbP(stored),
+												  DatumGetJsonbP(*metadata), nspoid,
+												  "messages"));
+}
+
+static void
+update_message(RagMessage *message, int mask, Oid nspoid)
+{
+	char nulls[RAG_NCOLUMNS];
+
+	if (!message->isnull[COL_METADATA])
+		merge_metadata(message, nspoid);
+	for (int col = 0; col < RAG_NCOLUMNS; col++)
+		nulls[col] = message->isnull[col] ? 'n' : ' ';
+	if (rag_execute(update_statement(mask), nspoid, message->values, nulls) > 0)
+		return;
+	require_message(&lock_message_sql, message, nspoid);
+	rag_error_discarded(nspoid, "messages");
+}
+
+/* Raises 22004 where the second argument, the id of a message, is NULL. */
+static void
+require_message_id(FunctionCallInfo fcinfo, const char *name)
+{
+	if (PG_ARGISNULL(1))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("%s must not be null", name),
+				 rag_errtable(rag_namespace(fcinfo), "messages", "id", NULL)));
+}
+
+/*
+ * rag_update_message(session_id uuid, message_id bigint, content text DEFAULT NULL,
+ *					  sources jsonb DEFAULT NULL,
+ *					  latency_ms double precision DEFAULT NULL,
+ *					  token_count integer DEFAULT NULL, metadata jsonb DEFAULT NULL,
+ *					  user_id text DEFAULT NULL) returns void
+ *
+ * Changes a message, and touches the session (updated_at). NULL keeps what is there;
+ * metadata is merged: each key replaces the one that is there, and a key with null
+ * is removed. latency_ms is in milliseconds. With user_id the session must be that
+ * user's.
+ *
+ * Errors: 22004 session_id or message_id is NULL; 22003 latency_ms or token_count out
+ * of range; 22023 metadata, or what is stored, is no object; 23503 no such session,
+ * or no such message in it; 25006 read-only transaction or standby; 27000 a trigger
+ * or rule discarded the change. Since 1.2.
+ */
+PG_FUNCTION_INFO_V1(rag_update_message);
+Datum
+rag_update_message(PG_FUNCTION_ARGS)
+{
+	RagSession session = rag_session_argument(fcinfo, 7);
+	RagMessage message;
+	int mask;
+
+	require_message_id(fcinfo, "message_id");
+	mask = changes_from_arguments(&message, fcinfo);
+	rag_check_values(&message, session.nspoid);
+	PreventCommandIfReadOnly("rag_update_message()");
+
+	SPI_connect();
+	if (mask != 0)
+	{
+		rag_touch_session(&session);
+		update_message(&message, mask, session.nspoid);
+	}
+	else
+	{
+		rag_lock_existing_session(&session);
+		require_message(&lock_message_sql, &message, session.nspoid);
+	}
+	SPI_finish();
+	PG_RETURN_VOID();
+}
+
+/* ------------------------------------------------------------------------
+ *		rag_delete_messages()
+ * ------------------------------------------------------------------------
+ */
+
+/*
+ * rag_delete_messages(session_id uuid, from_id bigint, user_id text DEFAULT NULL)
+ *		returns bigint
+ *
+ * Deletes the message from_id of a session and all after it, touches the session
+ * (updated_at) if there are any, and returns how many they were. With user_id the
+ * session must be that user's.
+ *
+ * Errors: 22004 session_id or from_id is NULL; 23503 no such session; 25006 read-only
+ * transaction or standby. Since 1.2.
+ */
+PG_FUNCTION_INFO_V1(rag_delete_messages);
+Datum
+rag_delete_messages(PG_FUNCTION_ARGS)
+{
+	RagSession session = rag_session_argument(fcinfo, 2);
+	Datum values[] = {PG_GETARG_DATUM(1), PG_GETARG_DATUM(0)};
+	uint64 deleted;
+
+	require_message_id(fcinfo, "from_id");
+	PreventCommandIfReadOnly("rag_delete_messages()");
+
+	SPI_connect();
+	rag_lock_existing_session(&session);
+	deleted = rag_execute(&delete_from_sql, session.nspoid, values, NULL);
+	if (deleted > 0)
+		rag_touch_session(&session);
+	SPI_finish();
+	PG_RETURN_INT64((int64) deleted);
+}

@@ -1,0 +1,192 @@
+/*
+ * write/edit_session.c
+ *		Creating, changing and deleting sessions: rag_create_session(),
+ *		rag_update_session() and rag_delete_session().
+ */
+#include "base/compat.h"
+
+#include "catalog/pg_type_d.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+
+#include "base/error.h"
+#include "base/metadata.h"
+#include "base/schema.h"
+#include "base/statement.h"
+#include "base/uuidv7.h"
+#include "session/session.h"
+
+static const RagStatement read_metadata_sql = {
+	"SELECT metadata::pg_catalog.jsonb FROM %1$s.sessions WHERE id OPERATOR(pg_catalog.=) $1",
+	1,
+	{UUIDOID}};
+
+static const RagStatement set_metadata_sql = {
+	"UPDATE %1$s.sessions SET metadata = $2 WHERE id OPERATOR(pg_catalog.=) $1",
+	2,
+	{UUIDOID, JSONBOID}};
+
+static const RagStatement delete_sql[] =
+	RAG_ON_SESSION("DELETE FROM %1$s.sessions", "");
+
+/* How often to go on when the session comes or goes between two looks at it. */
+#define ATTEMPTS 3
+
+/*
+ * rag_create_session(user_id text DEFAULT NULL, metadata jsonb DEFAULT NULL,
+ *					  session_id uuid DEFAULT NULL,
+ *					  if_not_exists boolean DEFAULT false) returns uuid
+ *
+ * Creates a session and returns its id: session_id, or without one a new
+ * time-ordered UUID. With if_not_exists, a session that is there and has the
+ * same user_id is returned as it is.
+ *
+ * Errors: 23505 the session id exists (with if_not_exists: and is another
+ * user's); 25006 read-only transaction or standby; 27000 a trigger or rule
+ * discarded the session.
+ */
+PG_FUNCTION_INFO_V1(rag_create_session);
+Datum
+rag_create_session(PG_FUNCTION_ARGS)
+{
+	pg_uuid_t *id = palloc(sizeof(pg_uuid_t));
+	RagSession session = {.nspoid = rag_namespace(fcinfo), .id = id};
+	Datum values[RAG_SESSION_NCOLUMNS] = {
+		[SESSION_ID] = UUIDPGetDatum(id),
+		[SESSION_USER_ID] = PG_GETARG_DATUM(0),
+		[SESSION_METADATA] = PG_GETARG_DATUM(1),
+	};
+	const char nulls[RAG_SESSION_NCOLUMNS] = {
+		[SESSION_ID] = ' ',
+		[SESSION_USER_ID] = PG_ARGISNULL(0) ? 'n' : ' ',
+		[SESSION_METADATA] = PG_ARGISNULL(1) ? 'n' : ' ',
+		[SESSION_CREATED_AT] = 'n',
+		[SESSION_UPDATED_AT] = 'n',
+	};
+
+	PreventCommandIfReadOnly("rag_create_session()");
+	if (!PG_ARGISNULL(0))
+		session.user_id = PG_GETARG_TEXT_PP(0);
+	if (PG_ARGISNULL(2))
+		rag_uuidv7(id);
+	else
+		*id = *PG_GETARG_UUID_P(2);
+
+	SPI_connect();
+	if (!PG_ARGISNULL(3) && PG_GETARG_BOOL(3))
+		rag_insert_missing_session(&session, values, nulls);
+	else
+		rag_insert_session(session.nspoid, values, nulls);
+	SPI_finish();
+
+	PG_RETURN_UUID_P(id);
+}
+
+/* Stores and returns the merged metadata of the session, which is locked. */
+static Jsonb *
+merge_metadata(const RagSession *session, Jsonb *change)
+{
+	Datum values[] = {UUIDPGetDatum(session->id), (Datum) 0};
+	Datum stored;
+	bool isnull;
+	Jsonb *merged;
+
+	if (rag_execute(&read_metadata_sql, session->nspoid, values, NULL) == 0)
+		rag_error_no_session(session->nspoid, session->id);
+	stored = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
+	merged = rag_merge_metadata(isnull ? NULL : DatumGetJsonbP(stored), change,
+								session->nspoid, "sessions");
+	values[1] = JsonbPGetDatum(merged);
+	if (rag_execute(&set_metadata_sql, session->nspoid, values, NULL) == 0)
+		rag_error_discarded(session->nspoid, "sessions");
+	return merged;
+}
+
+/*
+ * rag_update_session(session_id uuid, metadata jsonb, user_id text DEFAULT NULL)
+ *		returns jsonb
+ *
+ * Merges an object into the metadata of a session and returns the result: each key
+ * replaces the one that is there, and a key with null is removed. updated_at stays,
+ * as the time of the last change of messages. With user_id the session must be that
+ * user's.
+ *
+ * Errors: 22004 session_id or metadata is NULL; 22023 metadata, or what is stored, is
+ * no object; 23503 no such session; 25006 read-only transaction or standby; 27000 a
+ * trigger or rule discarded the change. Since 1.2.
+ */
+PG_FUNCTION_INFO_V1(rag_update_session);
+Datum
+rag_update_session(PG_FUNCTION_ARGS)
+{
+	RagSession session = rag_session_argument(fcinfo, 2);
+	Datum merged;
+
+	if (PG_ARGISNULL(1))
+		rag_error_null(session.nspoid, "sessions", "metadata", 0);
+	rag_check_metadata(PG_GETARG_JSONB_P(1), session.nspoid, "sessions", 0);
+	PreventCommandIfReadOnly("rag_update_session()");
+
+	SPI_connect();
+	rag_lock_existing_session(&session);
+	merged = JsonbPGetDatum(merge_metadata(&session, PG_GETARG_JSONB_P(1)));
+	merged = SPI_datumTransfer(merged, false, -1);
+	SPI_finish();
+
+	PG_RETURN_DATUM(merged);
+}
+
+pg_noreturn static void
+error_kept(Oid nspoid)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
+			 errmsg("nothing was deleted from table \"%s\"", "sessions"),
+			 errdetail("A trigger or a rule on the table kept the row."),
+			 rag_errtable(nspoid, "sessions", NULL, NULL)));
+}
+
+/*
+ * A session that is there although none was deleted need not be one that a trigger
+ * kept: it may be a new one, made with the same id since then.
+ */
+static bool
+delete_session(const RagSession *session)
+{
+	Datum values[] = {UUIDPGetDatum(session->id), PointerGetDatum(session->user_id)};
+
+	for (int i = 0; i < ATTEMPTS; i++)
+	{
+		if (rag_execute(&delete_sql[session->user_id != NULL], session->nspoid, values,
+						NULL) > 0)
+			return true;
+		if (!rag_session_exists(session))
+			return false;
+	}
+	error_kept(session->nspoid);
+}
+
+/*
+ * rag_delete_session(session_id uuid, user_id text DEFAULT NULL) returns boolean
+ *
+ * Deletes a session with its messages. Returns false, so that it may be repeated,
+ * where there is no such session or, with user_id, it is not that user's.
+ *
+ * Errors: 22004 session_id is NULL; 25006 read-only transaction or standby; 27000 a
+ * trigger or rule kept the session. Since 1.2.
+ */
+PG_FUNCTION_INFO_V1(rag_delete_session);
+Datum
+rag_delete_session(PG_FUNCTION_ARGS)
+{
+	RagSession session = rag_session_argument(fcinfo, 1);
+	bool deleted;
+
+	PreventCommandIfReadOnly("rag_delete_session()");
+
+	SPI_connect();
+	deleted = delete_session(&session);
+	SPI_finish();
+
+	PG_RETURN_BOOL(deleted);
+}

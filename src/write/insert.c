@@ -1,0 +1,209 @@
+/*
+ * write/insert.c
+ *		Storing the rows of new messages.
+ *
+ *		Where an ordinary INSERT would do no more than to store them, insert_direct.c
+ *		stores the rows, as COPY does. Everywhere else it is an INSERT, of one message
+ *		or of a batch of them. The result is the same.
+ */
+#include "base/compat.h"
+
+#include "commands/sequence.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/memutils.h"
+
+#include "base/error.h"
+#include "base/schema.h"
+#include "base/statement.h"
+#include "message/message.h"
+#include "write/insert.h"
+#include "write/insert_direct.h"
+
+/* The most that one INSERT stores: rows, and bytes of text and JSON. */
+#define BATCH_ROWS 1000
+#define BATCH_BYTES (16 * 1024 * 1024)
+
+void
+rag_draw_ids(RagMessage **messages, int n, Oid nspoid)
+{
+	Oid sequence = rag_relation("messages_id_seq", nspoid);
+
+	for (int i = 0; i < n; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		messages[i]->values[COL_ID] = Int64GetDatum(nextval_internal(sequence, true));
+		messages[i]->isnull[COL_ID] = false;
+	}
+}
+
+/*
+ * For one message:   INSERT INTO messages (...) VALUES ($1, ...)
+ * for many messages: INSERT INTO messages (...)
+ *					  SELECT $2, u.* FROM ROWS FROM (unnest($1), ...) AS u
+ */
+static char *
+insert_sql(bool many, int optional)
+{
+	StringInfoData names;
+	StringInfoData params;
+
+	initStringInfo(&names);
+	initStringInfo(&params);
+	for (int col = 0; col < RAG_NCOLUMNS; col++)
+	{
+		if (col == COL_SESSION_ID ||
+			(col >= COL_FIRST_OPTIONAL && (optional & RAG_COLUMN_BIT(col)) == 0))
+			continue;
+		appendStringInfo(&names, ", %s", rag_columns[col].name);
+		appendStringInfo(&params, many ? "%spg_catalog.unnest($%d)" : "%s$%d",
+						 params.len > 0 ? ", " : "", col + 1);
+	}
+	return psprintf(many ? "INSERT INTO %%1$s.messages (session_id%s)"
+						   " SELECT $%d, u.* FROM ROWS FROM (%s) AS u" :
+						   "INSERT INTO %%1$s.messages (session_id%s)"
+						   " VALUES ($%d, %s)",
+					names.data, COL_SESSION_ID + 1, params.data);
+}
+
+/*
+ * The INSERT of one message, or of many, that names the optional columns of the mask.
+ * Its parameters are the values of all columns, in their order; for many messages
+ * they are arrays, except session_id.
+ */
+static const RagStatement *
+insert_statement(bool many, int optional)
+{
+	static RagStatement statements[2][1 << RAG_NOPTIONAL];
+	RagStatement *statement = &statements[many][optional];
+
+	if (statement->sql == NULL)
+	{
+		statement->nargs = RAG_NCOLUMNS;
+		for (int col = 0; col < RAG_NCOLUMNS; col++)
+			statement->argtypes[col] = many ? rag_columns[col].array_type :
+											  rag_columns[col].type;
+		statement->sql = MemoryContextStrdup(TopMemoryContext,
+											 insert_sql(many, optional));
+	}
+	return statement;
+}
+
+static void
+insert_message(const RagMessage *message, int optional, Oid nspoid)
+{
+	const RagStatement *statement = insert_statement(false, optional);
+	char nulls[RAG_NCOLUMNS];
+
+	for (int col = 0; col < RAG_NCOLUMNS; col++)
+		nulls[col] = message->isnull[col] ? 'n' : ' ';
+	if (rag_execute(statement, nspoid, message->values, nulls) == 0)
+		rag_error_discarded(nspoid, "messages");
+}
+
+/* A column's values of the messages as an array. */
+static Datum
+column_array(RagMessage **messages, int n, RagColumn col)
+{
+	const RagColumnInfo *info = &rag_columns[col];
+	Datum *values = palloc(sizeof(Datum) * n);
+	bool *isnull = palloc(sizeof(bool) * n);
+	int lbound = 1;
+
+	for (int i = 0; i < n; i++)
+	{
+		values[i] = messages[i]->values[col];
+		isnull[i] = messages[i]->isnull[col];
+	}
+	return PointerGetDatum(construct_md_array(values, isnull, 1, &n, &lbound,
+											  info->type, info->typlen, info->typbyval,
+											  info->typalign));
+}
+
+static void
+insert_batch(RagMessage **messages, int n, int optional, Oid nspoid)
+{
+	MemoryContext batch = AllocSetContextCreate(CurrentMemoryContext,
+												"rag_events batch", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(batch);
+	Datum values[RAG_NCOLUMNS];
+
+	for (int col = 0; col < RAG_NCOLUMNS; col++)
+	{
+		if (col == COL_SESSION_ID)
+			values[col] = messages[0]->values[col];
+		else
+			values[col] = column_array(messages, n, col);
+	}
+	MemoryContextSwitchTo(old);
+	if (rag_execute(insert_statement(true, optional), nspoid, values, NULL) <
+		(uint64) n)
+		rag_error_discarded(nspoid, "messages");
+	MemoryContextDelete(batch);
+}
+
+static Size
+message_bytes(const RagMessage *message)
+{
+	Size bytes = 0;
+
+	for (int col = 0; col < RAG_NCOLUMNS; col++)
+	{
+		if (rag_columns[col].typlen == -1 && !message->isnull[col])
+			bytes += VARSIZE_ANY(DatumGetPointer(message->values[col]));
+	}
+	return bytes;
+}
+
+static void
+insert_through_spi(RagMessage **messages, int n, int optional, Oid nspoid)
+{
+	int first = 0;
+	Size bytes = 0;
+
+	if (n == 1)
+	{
+		insert_message(messages[0], optional, nspoid);
+		return;
+	}
+	for (int i = 0; i < n; i++)
+	{
+		bytes += message_bytes(messages[i]);
+		if (i + 1 < n && i + 1 - first < BATCH_ROWS && bytes < BATCH_BYTES)
+			continue;
+		insert_batch(messages + first, i + 1 - first, optional, nspoid);
+		first = i + 1;
+		bytes = 0;
+	}
+}
+
+/* How many of the first messages all have a time of their own, or none of them? */
+static int
+count_alike(RagMessage **messages, int n)
+{
+	int count = 1;
+
+	while (count < n &&
+		   messages[count]->isnull[COL_CREATED_AT] == messages[0]->isnull[COL_CREATED_AT])
+		count++;
+	return count;
+}
+
+/* Those without a time go by themselves: they get the default of created_at. */
+void
+rag_insert_messages(RagMessage **messages, int n, int optional, Oid nspoid)
+{
+	int count;
+
+	for (int i = 0; i < n; i += count)
+	{
+		int mask = messages[i]->isnull[COL_CREATED_AT] ?
+			optional & ~RAG_COLUMN_BIT(COL_CREATED_AT) :
+			optional;
+
+		count = count_alike(messages + i, n - i);
+		if (!rag_insert_directly(messages + i, count, mask, nspoid))
+			insert_through_spi(messages + i, count, mask, nspoid);
+	}
+}

@@ -1,0 +1,268 @@
+/*
+ * write/insert_direct.c
+ *		Inserting messages without an INSERT, where that makes no difference.
+ *
+ *		What an INSERT does beyond storing rows and index entries is either done
+ *		here (privileges, NOT NULL and CHECK constraints, unique and exclusion
+ *		constraints, the default of created_at), or is a reason not to go this way
+ *		(row security, rules, triggers, generated columns, ...), as plain.c finds out.
+ *		The one thing left out is the check of our own foreign key: the caller holds
+ *		the session's lock.
+ */
+#include "base/compat.h"
+
+#include "access/genam.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "catalog/index.h"
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "parser/parse_relation.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "base/schema.h"
+#include "message/message.h"
+#include "write/insert_direct.h"
+#include "write/insert_facts.h"
+
+/* Rows that are stored at once. */
+#define CHUNK_ROWS 1000
+
+/* An index that is open for new entries. */
+typedef struct OpenIndex
+{
+	Relation rel;
+	IndexInfo *info;
+	AttrNumber only_with; /* rows where this is null have no entry; or 0 */
+} OpenIndex;
+
+typedef struct Target
+{
+	Relation rel;
+	const RagTableFacts *facts;
+	int optional;			/* optional columns that have values */
+	EState *estate;			/* of its memory for a tuple, at least */
+	ResultRelInfo *relinfo; /* NULL, or the executor does constraints and indexes */
+	int nindexes;
+	OpenIndex indexes[RAG_MAX_INDEXES];
+	Datum now;
+} Target;
+
+/* ------------------------------------------------------------------------
+ *		Indexes
+ * ------------------------------------------------------------------------
+ */
+
+/* The table as the target of an INSERT of its columns: errors show these. */
+static void
+open_result_relation(Target *target)
+{
+	RangeTblEntry *rte = makeNode(RangeTblEntry);
+	Bitmapset *inserted = NULL;
+	List *infos = NIL;
+
+	for (int col = 0; col < RAG_NCOLUMNS; col++)
+	{
+		int attnum = target->facts->attributes[col] + 1;
+
+		if (col < COL_FIRST_OPTIONAL || (target->optional & RAG_COLUMN_BIT(col)) != 0)
+			inserted = bms_add_member(inserted,
+									  attnum - FirstLowInvalidHeapAttributeNumber);
+	}
+	rte->rtekind = RTE_RELATION;
+	rte->relid = RelationGetRelid(target->rel);
+	rte->relkind = target->rel->rd_rel->relkind;
+	rte->rellockmode = RowExclusiveLock;
+	rag_inserted_columns(rte, infos) = inserted;
+	rag_init_range_table(target->estate, rte, infos);
+	target->relinfo = makeNode(ResultRelInfo);
+	InitResultRelInfo(target->relinfo, target->rel, 1, NULL, 0);
+	ExecOpenIndices(target->relinfo, false);
+}
+
+/*
+ * As ExecOpenIndices() does, but for an index in which no message will be: most often
+ * that of idempotency keys.
+ */
+static void
+open_indexes(Target *target)
+{
+	for (int i = 0; i < target->facts->nindexes; i++)
+	{
+		const RagIndex *index = &target->facts->indexes[i];
+		OpenIndex *open = &target->indexes[target->nindexes];
+
+		if (index->only_with != 0 && (index->only_with & target->optional) == 0)
+			continue;
+		open->rel = index_open(index->oid, RowExclusiveLock);
+		open->info = BuildIndexInfo(open->rel);
+		open->only_with = index->only_with == 0 ? 0 : index->attribute;
+		target->nindexes++;
+	}
+}
+
+/* As ExecInsertIndexTuples() does where the indexes are plain. */
+static void
+insert_index_entries(Target *target, TupleTableSlot *slot)
+{
+	for (int i = 0; i < target->nindexes; i++)
+	{
+		OpenIndex *open = &target->indexes[i];
+		Datum values[INDEX_MAX_KEYS];
+		bool isnull[INDEX_MAX_KEYS];
+
+		if (!open->info->ii_ReadyForInserts ||
+			(open->only_with != 0 && slot_attisnull(slot, open->only_with)))
+			continue;
+		FormIndexDatum(open->info, slot, target->estate, values, isnull);
+		index_insert(open->rel, values, isnull, &slot->tts_tid, target->rel,
+					 open->info->ii_Unique ? UNIQUE_CHECK_YES : UNIQUE_CHECK_NO,
+					 false, open->info);
+	}
+}
+
+/*
+ * The locks are kept until the end of the transaction, as that of the table is: the
+ * next call of it then has them.
+ */
+static void
+close_indexes(Target *target)
+{
+	if (target->relinfo)
+		ExecCloseIndices(target->relinfo);
+	for (int i = 0; i < target->nindexes; i++)
+	{
+		rag_index_insert_cleanup(target->indexes[i].rel, target->indexes[i].info);
+		index_close(target->indexes[i].rel, NoLock);
+	}
+}
+
+/* ------------------------------------------------------------------------
+ *		Storing rows
+ * ------------------------------------------------------------------------
+ */
+
+/* A message has no value for a column that is left out, but for created_at. */
+static void
+fill_slot(TupleTableSlot *slot, const Target *target, const RagMessage *message)
+{
+	const RagTableFacts *facts = target->facts;
+	int16 created_at = facts->attributes[COL_CREATED_AT];
+	int16 id = facts->attributes[COL_ID];
+
+	ExecClearTuple(slot);
+	for (int i = 0; i < slot->tts_tupleDescriptor->natts; i++)
+	{
+		int col = facts->columns[i];
+
+		slot->tts_values[i] = col == RAG_NO_COLUMN ? (Datum) 0 : message->values[col];
+		slot->tts_isnull[i] = col == RAG_NO_COLUMN ? true : message->isnull[col];
+	}
+	if (created_at != RAG_NO_COLUMN && slot->tts_isnull[created_at])
+	{
+		slot->tts_values[created_at] = target->now;
+		slot->tts_isnull[created_at] = false;
+	}
+	if (facts->id_is_int4)
+		slot->tts_values[id] = DirectFunctionCall1(int84, slot->tts_values[id]);
+	ExecStoreVirtualTuple(slot);
+	slot->tts_tableOid = RelationGetRelid(target->rel);
+	if (!facts->constraints_hold && RelationGetDescr(target->rel)->constr)
+		ExecConstraints(target->relinfo, slot, target->estate);
+}
+
+/* As in COPY, what a chunk needs for its rows is freed before the next. */
+static void
+store_rows(Target *target, TupleTableSlot **slots, int n)
+{
+	MemoryContext old = MemoryContextSwitchTo(GetPerTupleMemoryContext(target->estate));
+
+	table_multi_insert(target->rel, slots, n, GetCurrentCommandId(true), 0, NULL);
+	for (int i = 0; i < n; i++)
+	{
+		ResetPerTupleExprContext(target->estate);
+		if (target->relinfo == NULL)
+			insert_index_entries(target, slots[i]);
+		else if (target->relinfo->ri_NumIndices > 0)
+			(void) rag_insert_index_tuples(target->relinfo, slots[i], target->estate);
+	}
+	ResetPerTupleExprContext(target->estate);
+	MemoryContextSwitchTo(old);
+}
+
+static void
+store_in_chunks(Target *target, RagMessage **messages, int n)
+{
+	int nslots = Min(n, CHUNK_ROWS);
+	TupleTableSlot **slots = palloc(sizeof(TupleTableSlot *) * nslots);
+	int filled = 0;
+
+	for (int i = 0; i < nslots; i++)
+		slots[i] = table_slot_create(target->rel, NULL);
+
+	for (int i = 0; i < n; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		fill_slot(slots[filled], target, messages[i]);
+		if (++filled == nslots || i == n - 1)
+		{
+			store_rows(target, slots, filled);
+			filled = 0;
+		}
+	}
+
+	table_finish_bulk_insert(target->rel, 0);
+	for (int i = 0; i < nslots; i++)
+		ExecDropSingleTupleTableSlot(slots[i]);
+}
+
+/*
+ * Functions in defaults, constraints and indexes are to see what the transaction did
+ * so far, the touch or the new session included, as in an INSERT.
+ */
+static void
+insert_rows(Target *target, RagMessage **messages, int n)
+{
+	CommandCounterIncrement();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	target->estate = CreateExecutorState();
+	target->now = TimestampGetDatum(GetSQLLocalTimestamp(-1));
+	if (target->facts->constraints_hold && target->facts->indexes_plain)
+		open_indexes(target);
+	else
+		open_result_relation(target);
+
+	store_in_chunks(target, messages, n);
+
+	close_indexes(target);
+	FreeExecutorState(target->estate);
+	PopActiveSnapshot();
+	CommandCounterIncrement();
+}
+
+bool
+rag_insert_directly(RagMessage **messages, int n, int optional, Oid nspoid)
+{
+	Target target = {0};
+	const char *reason;
+
+	target.rel = table_open(rag_relation("messages", nspoid), RowExclusiveLock);
+	target.facts = rag_table_facts(target.rel, nspoid);
+	target.optional = optional;
+	reason = rag_obstacle(target.rel, target.facts, optional);
+	if (reason)
+		ereport(DEBUG1,
+				(errmsg_internal("messages are inserted by INSERT because of %s", reason)));
+	else
+	{
+		ereport(DEBUG1, (errmsg_internal("messages are inserted directly")));
+		insert_rows(&target, messages, n);
+	}
+	table_close(target.rel, NoLock);
+	return reason == NULL;
+}

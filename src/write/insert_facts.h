@@ -1,0 +1,70 @@
+/*
+ * write/insert_facts.h
+ *		Is the messages table plain for the caller, so that its rows may be stored
+ *		without an INSERT?
+ */
+#ifndef RAG_INSERT_FACTS_H
+#define RAG_INSERT_FACTS_H
+
+#include "base/compat.h"
+
+#include "access/htup_details.h"
+#include "utils/relcache.h"
+
+#include "message/message.h"
+
+/* An attribute that is none of the columns that we write. */
+#define RAG_NO_COLUMN (-1)
+
+/* A table with more indexes than these is left to the executor. */
+#define RAG_MAX_INDEXES 16
+
+typedef struct RagIndex
+{
+	Oid oid;
+	int only_with;		  /* optional column without which a row has no entry, or 0 */
+	AttrNumber attribute; /* the same as an attribute of the table */
+} RagIndex;
+
+/*
+ * What follows from the definitions of both tables alone. In arrays, attributes are
+ * counted from 0.
+ */
+typedef struct RagTableFacts
+{
+	/* Why rows cannot be stored directly, or NULL. */
+	const char *obstacle;
+
+	/* A checked message keeps all constraints. */
+	bool constraints_hold;
+
+	/* With these optional columns, and without those, it can be stored ... */
+	bool columns_plain;
+	int can_be_given;
+	int can_be_omitted;
+
+	/* ... like this; RAG_NO_COLUMN where there is none. */
+	int16 columns[MaxHeapAttributeNumber]; /* by attribute */
+	int16 attributes[RAG_NCOLUMNS];		   /* by column */
+	bool id_is_int4;
+
+	/* No index has an expression, another predicate than RagIndex knows, ... */
+	bool indexes_plain;
+	int nindexes;
+	RagIndex indexes[RAG_MAX_INDEXES];
+} RagTableFacts;
+
+/*
+ * The facts about the table of messages, which is open and locked. They hold for as
+ * long as it is.
+ */
+extern const RagTableFacts *rag_table_facts(Relation messages, Oid nspoid);
+
+/*
+ * Why the caller cannot store messages that have these optional columns directly, or
+ * NULL.
+ */
+extern const char *rag_obstacle(Relation messages, const RagTableFacts *facts,
+								int optional);
+
+#endif /* RAG_INSERT_FACTS_H */
