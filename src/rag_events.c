@@ -6,11 +6,9 @@
 
 #include "utils/guc.h"
 
-#include "rag_events.h"
+#include "migration/script_helpers.h"
 
 RAG_MODULE_MAGIC("rag_events", RAG_EVENTS_VERSION);
-
-bool rag_allow_data_loss = false;
 
 void _PG_init(void);
 

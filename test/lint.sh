@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 #
 # Static checks of the C sources and the shell scripts, as TAP.
-# "clang-format -i src/*.[ch]" mends the layout.
+# "clang-format -i src/*.c src/*/*.[ch]" mends the layout.
 
 set -u
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -19,6 +19,35 @@ narrow() {
   done | grep . && return 1
   return 0
 }
+
+# The folders of src/, from the left to the right: each includes only those to its left.
+folders="base message session write read exchange migration"
+
+# modules: "FROM TO" for each file that includes one of ours, without their endings.
+modules() {
+  local from to
+
+  grep -oE '^#include "[a-z_/0-9]+\.h"' "$@" |
+    sed -E 's,^src/([^:]*)\.[ch]:#include "(.*)\.h",\1 \2,' | sort -u |
+    while read -r from to; do [ ! -f "src/$to.h" ] || echo "$from $to"; done
+}
+
+includes_to_the_left() {
+  modules "$@" | awk -v folders="$folders" '
+    BEGIN { n = split(folders, names, " "); for (i = 1; i <= n; i++) place[names[i]] = i }
+    {
+      split($1, from, "/"); split($2, to, "/")
+      at = from[2] == "" ? n + 1 : place[from[1]]
+      if (!at || !place[to[1]] || place[to[1]] > at) {
+        print "src/" $1 " includes " $2 ".h, which is not in a folder to its left"
+        wrong = 1
+      }
+    }
+    END { exit wrong }'
+}
+
+# tsort names the modules of a circle, and fails.
+includes_without_circles() { modules "$@" | awk '$1 != $2' | tsort >/dev/null; }
 
 parse() {
   local file
@@ -42,6 +71,8 @@ scripts=".ci/run $(find . -name node_modules -prune -o -name '*.sh' -print | sor
 {
   rag_check "clang-format" clang-format --dry-run -Werror $sources || status=1
   rag_check "width of lines" narrow $sources || status=1
+  rag_check "folders include those to their left" includes_to_the_left $sources || status=1
+  rag_check "no file includes itself by way of others" includes_without_circles $sources || status=1
   rag_check "cppcheck" run_cppcheck $sources || status=1
   rag_check "bash -n" parse $scripts || status=1
   # Left out: "a= b=", "A && B || C", functions called by name or with optional

@@ -106,10 +106,32 @@ make_generic_plan(SPIPlanPtr plan)
 	return source->generation;
 }
 
+#define EXTSCHEMA "@extschema@"
+
+/* The statement with the name of the schema in its place. */
+static char *
+sql_in_schema(const RagStatement *statement, Oid nspoid)
+{
+	const char *schema = quote_identifier(rag_namespace_name(nspoid));
+	const char *rest = statement->sql;
+	const char *found;
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	while ((found = strstr(rest, EXTSCHEMA)) != NULL)
+	{
+		appendBinaryStringInfo(&sql, rest, found - rest);
+		appendStringInfoString(&sql, schema);
+		rest = found + strlen(EXTSCHEMA);
+	}
+	appendStringInfoString(&sql, rest);
+	return sql.data;
+}
+
 static SPIPlanPtr
 prepare(const RagStatement *statement, Oid nspoid)
 {
-	char *sql = psprintf(statement->sql, quote_identifier(rag_namespace_name(nspoid)));
+	char *sql = sql_in_schema(statement, nspoid);
 	SPIPlanPtr plan = SPI_prepare_cursor(sql, statement->nargs,
 										 unconstify(Oid *, &statement->argtypes[0]),
 										 CURSOR_OPT_GENERIC_PLAN);

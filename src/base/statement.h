@@ -16,8 +16,8 @@
 #define RAG_MAX_ARGS 12
 
 /*
- * A statement as the modules write it, as a static constant. In sql, every %1$s
- * stands for the quoted name of the extension's schema.
+ * A statement as the modules write it. In sql, every @extschema@ stands for the quoted
+ * name of the extension's schema.
  */
 typedef struct RagStatement
 {

@@ -14,12 +14,15 @@
 #include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/memutils.h"
 
 #include "base/error.h"
 #include "base/metadata.h"
 #include "base/schema.h"
 #include "base/statement.h"
 #include "base/uuidv7.h"
+#include "message/message.h"
+#include "session/create_session.h"
 #include "session/session.h"
 
 /*
@@ -27,13 +30,13 @@
  * deletion of the session.
  */
 static const RagStatement lock_sql[] = RAG_ON_SESSION(
-	"SELECT user_id::pg_catalog.text, metadata::pg_catalog.jsonb FROM %1$s.sessions",
+	"SELECT user_id::pg_catalog.text, metadata::pg_catalog.jsonb FROM @extschema@.sessions",
 	" FOR KEY SHARE");
 
 /* The order is that of read/get_messages.c, for the same reason. */
 static const RagStatement read_ids = {
 	"SELECT pg_catalog.array_agg(m.id) FROM"
-	" (SELECT id::pg_catalog.int8 FROM %1$s.messages"
+	" (SELECT id::pg_catalog.int8 FROM @extschema@.messages"
 	" WHERE ROW(session_id, id) OPERATOR(pg_catalog.<=) ROW($1, $2)"
 	" AND session_id OPERATOR(pg_catalog.>=) $1"
 	" ORDER BY session_id, messages.id) AS m",
@@ -42,31 +45,57 @@ static const RagStatement read_ids = {
 
 /*
  * The messages of session $1 with the ids $2. Each is the first from its id on, which
- * is one look into ix_messages_session_id, and into no other index.
+ * is one look into ix_messages_session_id, and into no other index. The columns take
+ * the place of "%s".
  */
-#define OLD_MESSAGES(columns) \
+#define OLD_MESSAGES \
 	" FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($4)) AS u (old_id, new_id)," \
-	" LATERAL (SELECT id" columns " FROM %1$s.messages" \
+	" LATERAL (SELECT id%s FROM @extschema@.messages" \
 	" WHERE ROW(session_id, id) OPERATOR(pg_catalog.>=) ROW($1, u.old_id)" \
 	" AND session_id OPERATOR(pg_catalog.<=) $1" \
 	" ORDER BY session_id, messages.id LIMIT 1) AS m" \
 	" WHERE m.id OPERATOR(pg_catalog.=) u.old_id"
 
-#define COPIED \
-	", role, content, created_at, sources, latency_ms, top_k, query_type, token_count," \
-	" metadata"
-
 /* Into session $3, with the ids $4. */
-static const RagStatement copy_messages = {
-	"INSERT INTO %1$s.messages (id, session_id" COPIED ")"
-	" SELECT u.new_id, $3" COPIED OLD_MESSAGES(COPIED),
-	4,
-	{UUIDOID, INT8ARRAYOID, UUIDOID, INT8ARRAYOID}};
+#define COPY_MESSAGES \
+	"INSERT INTO @extschema@.messages (id, session_id%s)" \
+	" SELECT u.new_id, $3%s" OLD_MESSAGES
 
-static const RagStatement count_messages = {
-	"SELECT" OLD_MESSAGES(""),
-	4,
-	{UUIDOID, INT8ARRAYOID, UUIDOID, INT8ARRAYOID}};
+#define COUNT_MESSAGES "SELECT" OLD_MESSAGES
+
+static char *
+copied_columns(void)
+{
+	StringInfoData list;
+
+	initStringInfo(&list);
+	for (int col = 0; col < RAG_NCOLUMNS; col++)
+	{
+		if ((rag_columns[col].may & RAG_COPIED) != 0)
+			appendStringInfo(&list, ", %s", rag_columns[col].name);
+	}
+	return list.data;
+}
+
+/* The statement that copies the messages, or the one that counts them. */
+static const RagStatement *
+messages_statement(bool copy)
+{
+	static RagStatement statements[2] = {
+		{NULL, 4, {UUIDOID, INT8ARRAYOID, UUIDOID, INT8ARRAYOID}},
+		{NULL, 4, {UUIDOID, INT8ARRAYOID, UUIDOID, INT8ARRAYOID}}};
+	RagStatement *statement = &statements[copy];
+
+	if (statement->sql == NULL)
+	{
+		char *columns = copied_columns();
+		char *sql = copy ? psprintf(COPY_MESSAGES, columns, columns, columns) :
+						   psprintf(COUNT_MESSAGES, "");
+
+		statement->sql = MemoryContextStrdup(TopMemoryContext, sql);
+	}
+	return statement;
+}
 
 typedef struct Copy
 {
@@ -135,10 +164,10 @@ copy_rows(const Copy *copy)
 {
 	Datum values[] = {UUIDPGetDatum(copy->from), PointerGetDatum(copy->old_ids),
 					  UUIDPGetDatum(copy->to), PointerGetDatum(copy->new_ids)};
-	uint64 copied = rag_execute(&copy_messages, copy->nspoid, values, NULL);
+	uint64 copied = rag_execute(messages_statement(true), copy->nspoid, values, NULL);
 
 	if (copied < (uint64) copy->n &&
-		copied < rag_execute(&count_messages, copy->nspoid, values, NULL))
+		copied < rag_execute(messages_statement(false), copy->nspoid, values, NULL))
 		rag_error_discarded(copy->nspoid, "messages");
 }
 

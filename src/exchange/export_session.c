@@ -7,53 +7,93 @@
 #include "catalog/pg_type_d.h"
 #include "executor/spi.h"
 #include "utils/jsonb.h"
+#include "utils/memutils.h"
 
 #include "base/error.h"
 #include "base/statement.h"
+#include "message/message.h"
+#include "session/find_session.h"
 #include "session/session.h"
 
 /*
- * An object of the fields that are not null. A JSON null is not a null; and times are
- * written in ISO's form whatever DateStyle says.
+ * An object of the fields that are not null; a JSON null is not a null. Times are
+ * written in ISO's form whatever DateStyle says. The fields take the place of "%s".
  */
-#define OBJECT(fields) \
+#define OBJECT \
 	"SELECT (SELECT pg_catalog.jsonb_object_agg(f.name, f.value)" \
 	" FILTER (WHERE f.value IS NOT NULL)" \
-	" FROM (VALUES " fields ") AS f (name, value))"
+	" FROM (VALUES %s) AS f (name, value))"
 
-#define SESSION_FIELDS \
-	"('session_id'::pg_catalog.text, pg_catalog.to_jsonb(s.id))," \
-	" ('user_id', pg_catalog.to_jsonb(s.user_id))," \
-	" ('created_at', pg_catalog.to_jsonb(s.created_at))," \
-	" ('updated_at', pg_catalog.to_jsonb(s.updated_at))," \
-	" ('metadata', s.metadata)"
-
-#define MESSAGE_FIELDS \
-	"('id'::pg_catalog.text, pg_catalog.to_jsonb(m.id))," \
-	" ('role', pg_catalog.to_jsonb(m.role))," \
-	" ('content', pg_catalog.to_jsonb(m.content))," \
-	" ('created_at', pg_catalog.to_jsonb(m.created_at))," \
-	" ('sources', m.sources)," \
-	" ('latency_ms', pg_catalog.to_jsonb(m.latency_ms))," \
-	" ('top_k', pg_catalog.to_jsonb(m.top_k))," \
-	" ('query_type', pg_catalog.to_jsonb(m.query_type))," \
-	" ('token_count', pg_catalog.to_jsonb(m.token_count))," \
-	" ('metadata', m.metadata)," \
-	" ('idempotency_key', pg_catalog.to_jsonb(m.idempotency_key))"
-
-static const RagStatement export_session_sql = {
-	OBJECT(SESSION_FIELDS) " FROM %1$s.sessions AS s WHERE s.id OPERATOR(pg_catalog.=) $1",
-	1,
-	{UUIDOID}};
+#define SESSION OBJECT " FROM @extschema@.sessions AS t WHERE t.id OPERATOR(pg_catalog.=) $1"
 
 /* The order is that of read/get_messages.c, for the same reason. */
-static const RagStatement export_messages_sql = {
-	OBJECT(MESSAGE_FIELDS) " FROM %1$s.messages AS m"
-						   " WHERE ROW(m.session_id, m.id) OPERATOR(pg_catalog.>=) ROW($1, $2)"
-						   " AND m.session_id OPERATOR(pg_catalog.<=) $1"
-						   " ORDER BY m.session_id, m.id",
-	2,
-	{UUIDOID, INT8OID}};
+#define MESSAGES \
+	OBJECT " FROM @extschema@.messages AS t" \
+		   " WHERE ROW(t.session_id, t.id) OPERATOR(pg_catalog.>=) ROW($1, $2)" \
+		   " AND t.session_id OPERATOR(pg_catalog.<=) $1" \
+		   " ORDER BY t.session_id, t.id"
+
+static void
+append_field(StringInfo fields, const char *field, const char *column, Oid type)
+{
+	appendStringInfo(fields,
+					 type == JSONBOID ? "%s('%s'::pg_catalog.text, t.%s)" :
+										"%s('%s'::pg_catalog.text, pg_catalog.to_jsonb(t.%s))",
+					 fields->len > 0 ? ", " : "", field, column);
+}
+
+static char *
+session_fields(void)
+{
+	StringInfoData fields;
+
+	initStringInfo(&fields);
+	for (int i = 0; i < RAG_SESSION_NCOLUMNS; i++)
+	{
+		const RagSessionColumn *column = &rag_session_columns[i];
+
+		append_field(&fields, column->field, column->name, column->type);
+	}
+	return fields.data;
+}
+
+static char *
+message_fields(void)
+{
+	StringInfoData fields;
+
+	initStringInfo(&fields);
+	for (int i = 0; i < RAG_NCOLUMNS; i++)
+	{
+		const RagColumnInfo *column = &rag_columns[i];
+
+		if ((column->may & RAG_EXPORTED) != 0)
+			append_field(&fields, column->name, column->name, column->type);
+	}
+	return fields.data;
+}
+
+static const RagStatement *
+session_statement(void)
+{
+	static RagStatement statement = {NULL, 1, {UUIDOID}};
+
+	if (statement.sql == NULL)
+		statement.sql = MemoryContextStrdup(TopMemoryContext,
+											psprintf(SESSION, session_fields()));
+	return &statement;
+}
+
+static const RagStatement *
+messages_statement(void)
+{
+	static RagStatement statement = {NULL, 2, {UUIDOID, INT8OID}};
+
+	if (statement.sql == NULL)
+		statement.sql = MemoryContextStrdup(TopMemoryContext,
+											psprintf(MESSAGES, message_fields()));
+	return &statement;
+}
 
 /* Takes the messages, and puts them into the document that is being built. */
 typedef struct Document
@@ -130,7 +170,7 @@ push_session(RagJsonbState *state, Oid nspoid, const pg_uuid_t *session_id)
 	JsonbValue value;
 	bool isnull;
 
-	if (rag_query(&export_session_sql, nspoid, values, NULL) == 0)
+	if (rag_query(session_statement(), nspoid, values, NULL) == 0)
 		rag_error_no_session(nspoid, session_id);
 	it = JsonbIteratorInit(&DatumGetJsonbP(SPI_getbinval(SPI_tuptable->vals[0],
 														 SPI_tuptable->tupdesc, 1,
@@ -157,7 +197,7 @@ export_document(Oid nspoid, const pg_uuid_t *session_id)
 	push_session(&document.state, nspoid, session_id);
 	push_key(&document.state, "messages");
 	rag_push_jsonb(&document.state, WJB_BEGIN_ARRAY, NULL);
-	rag_query_into(&export_messages_sql, nspoid, values, NULL, &document.receiver);
+	rag_query_into(messages_statement(), nspoid, values, NULL, &document.receiver);
 	rag_push_jsonb(&document.state, WJB_END_ARRAY, NULL);
 	rag_push_jsonb(&document.state, WJB_END_OBJECT, NULL);
 	return JsonbValueToJsonb(document.state.result);

@@ -6,6 +6,7 @@
 
 #include <ctype.h>
 
+#include "catalog/pg_type_d.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/uuid.h"
@@ -47,38 +48,40 @@ session_id_from_json(const JsonbValue *value)
 														value->val.string.len)));
 }
 
+static Datum
+session_value_from_json(const RagSessionColumn *column, JsonbValue *value)
+{
+	switch (column->type)
+	{
+		case UUIDOID:
+			return session_id_from_json(value);
+		case JSONBOID:
+			return JsonbPGetDatum(JsonbValueToJsonb(value));
+		case TIMESTAMPOID:
+			return rag_time_from_json(0, column->field, value);
+		default:
+			return rag_text_from_json(0, column->field, value);
+	}
+}
+
 /*
- * Returns false where it is no field of a session. null is no value, but of metadata:
- * there is a JSON null in the column.
+ * Returns false where it is no field of a session. A JSON null means "not given", except
+ * for metadata, where it is stored.
  */
 static bool
 read_session_field(RagConversation *conversation, const JsonbValue *name,
 				   JsonbValue *value)
 {
-	static const char *const names[RAG_SESSION_NCOLUMNS] = {
-		[SESSION_ID] = "session_id",
-		[SESSION_USER_ID] = "user_id",
-		[SESSION_METADATA] = "metadata",
-		[SESSION_CREATED_AT] = "created_at",
-		[SESSION_UPDATED_AT] = "updated_at",
-	};
-	Datum *values = conversation->values;
 	int col = 0;
 
-	while (col < RAG_SESSION_NCOLUMNS && !rag_json_equals(name, names[col]))
+	while (col < RAG_SESSION_NCOLUMNS &&
+		   !rag_json_equals(name, rag_session_columns[col].field))
 		col++;
 	if (col == RAG_SESSION_NCOLUMNS)
 		return false;
 	if (value->type == jbvNull && col != SESSION_METADATA)
 		return true;
-	if (col == SESSION_ID)
-		values[col] = session_id_from_json(value);
-	else if (col == SESSION_USER_ID)
-		values[col] = rag_text_from_json(0, names[col], value);
-	else if (col == SESSION_METADATA)
-		values[col] = JsonbPGetDatum(JsonbValueToJsonb(value));
-	else
-		values[col] = rag_time_from_json(0, names[col], value);
+	conversation->values[col] = session_value_from_json(&rag_session_columns[col], value);
 	conversation->nulls[col] = ' ';
 	return true;
 }

@@ -21,7 +21,7 @@ typedef struct RagConversation
 } RagConversation;
 
 /*
- * Reads an array of messages (see chat_json.h), or an object with such an array as
+ * Reads an array of messages (see import_messages.h), or an object with such an array as
  * "messages" and the fields of a session. The session gets the id that it had
  * (keep_id), or a new one.
  *

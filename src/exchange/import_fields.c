@@ -1,6 +1,7 @@
 /*
  * exchange/import_fields.c
- *		Which fields a message has in the forms of chat_json.h, and what becomes of them.
+ *		Which fields a message has in the forms of import_messages.h, and what becomes
+ *		of them.
  *
  *		What is not named here is an error: nothing is lost unseen.
  */
@@ -16,6 +17,9 @@
 
 /* How much of an unknown type is repeated in the error, in bytes. */
 #define TYPE_SHOWN 63
+
+/* In place of a name: the columns of a message, except those that have a line here. */
+#define OUR_COLUMNS NULL
 
 static const RagField fields[] = {
 	{"role", CHAT_BY_ROLE, CHAT_ANY_KIND, CHAT_DONE, 0},
@@ -33,13 +37,7 @@ static const RagField fields[] = {
 	{"tool_calls", CHAT_ANY_FORM, CHAT_ASSISTANT, CHAT_CALL, 0},
 	{"tool_call_id", CHAT_ANY_FORM, CHAT_TOOL, CHAT_KEEP, 0},
 	/* our own */
-	{"sources", CHAT_BY_ROLE, CHAT_MESSAGE, CHAT_COLUMN, COL_SOURCES},
-	{"latency_ms", CHAT_BY_ROLE, CHAT_MESSAGE, CHAT_COLUMN, COL_LATENCY_MS},
-	{"top_k", CHAT_BY_ROLE, CHAT_MESSAGE, CHAT_COLUMN, COL_TOP_K},
-	{"query_type", CHAT_BY_ROLE, CHAT_MESSAGE, CHAT_COLUMN, COL_QUERY_TYPE},
-	{"token_count", CHAT_BY_ROLE, CHAT_MESSAGE, CHAT_COLUMN, COL_TOKEN_COUNT},
-	{"metadata", CHAT_BY_ROLE, CHAT_MESSAGE, CHAT_METADATA, 0},
-	{"idempotency_key", CHAT_BY_ROLE, CHAT_MESSAGE, CHAT_COLUMN, COL_IDEMPOTENCY_KEY},
+	{OUR_COLUMNS, CHAT_BY_ROLE, CHAT_MESSAGE, CHAT_COLUMN, 0},
 	/* OpenAI's */
 	{"function_call", CHAT_BY_ROLE, CHAT_ASSISTANT, CHAT_CALL, 0},
 	{"refusal", CHAT_BY_ROLE, CHAT_ASSISTANT, CHAT_CALL, 0},
@@ -89,6 +87,20 @@ may_have(int form, int kind, const RagField *field)
 	return (field->forms & form) && (field->kinds & kind);
 }
 
+/* Is it one of those that OUR_COLUMNS stands for? */
+static bool
+is_our_column(int col)
+{
+	return (rag_columns[col].may & RAG_IN_JSON) != 0 && col != COL_ROLE &&
+		col != COL_CONTENT && col != COL_CREATED_AT;
+}
+
+static void
+append_name(StringInfo names, const char *name)
+{
+	appendStringInfo(names, "%s%s", names->len > 0 ? ", " : "", name);
+}
+
 static char *
 known_fields(int form, int kind)
 {
@@ -97,19 +109,41 @@ known_fields(int form, int kind)
 	initStringInfo(&known);
 	for (int i = 0; i < (int) lengthof(fields); i++)
 	{
-		if (may_have(form, kind, &fields[i]))
-			appendStringInfo(&known, "%s%s", known.len > 0 ? ", " : "", fields[i].name);
+		if (!may_have(form, kind, &fields[i]))
+			continue;
+		if (fields[i].name != OUR_COLUMNS)
+			append_name(&known, fields[i].name);
+		for (int col = 0; fields[i].name == OUR_COLUMNS && col < RAG_NCOLUMNS; col++)
+		{
+			if (is_our_column(col))
+				append_name(&known, rag_columns[col].name);
+		}
 	}
 	return psprintf("Such a message has these fields: %s.", known.data);
 }
 
-const RagField *
+/* Does the line stand for the field of that name? Sets its action and column then. */
+static bool
+has_name(RagField *field, const JsonbValue *name)
+{
+	if (field->name != OUR_COLUMNS)
+		return rag_json_equals(name, field->name);
+	field->col = rag_column_of_field(name);
+	if (field->col == RAG_NCOLUMNS || !is_our_column(field->col))
+		return false;
+	field->action = field->col == COL_METADATA ? CHAT_METADATA : CHAT_COLUMN;
+	return true;
+}
+
+RagField
 rag_find_field(int place, int form, int kind, const JsonbValue *name)
 {
 	for (int i = 0; i < (int) lengthof(fields); i++)
 	{
-		if (may_have(form, kind, &fields[i]) && rag_json_equals(name, fields[i].name))
-			return &fields[i];
+		RagField field = fields[i];
+
+		if (may_have(form, kind, &field) && has_name(&field, name))
+			return field;
 	}
 	rag_error_unknown_field(place, name, known_fields(form, kind));
 }

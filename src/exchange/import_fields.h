@@ -1,6 +1,7 @@
 /*
  * exchange/import_fields.h
- *		Which fields a message has in the forms of chat_json.h, and what becomes of them.
+ *		Which fields a message has in the forms of import_messages.h, and what becomes
+ *		of them.
  */
 #ifndef RAG_IMPORT_FIELDS_H
 #define RAG_IMPORT_FIELDS_H
@@ -53,7 +54,7 @@ extern int rag_kind_of_role(int place, const JsonbValue *role, Oid nspoid);
 extern int rag_kind_of_type(int place, const JsonbValue *type);
 
 /* Raises 22023 where a message of that form and kind has no such field. */
-extern const RagField *rag_find_field(int place, int form, int kind,
-									  const JsonbValue *name);
+extern RagField rag_find_field(int place, int form, int kind,
+							   const JsonbValue *name);
 
 #endif /* RAG_IMPORT_FIELDS_H */

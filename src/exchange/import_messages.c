@@ -61,7 +61,7 @@ typedef struct Reader
  * ------------------------------------------------------------------------
  */
 
-/* null is no value, but of sources: there is a JSON null in the column. */
+/* A JSON null means "not given", except for sources, where it is stored. */
 static void
 read_column(Element *element, RagColumn col, JsonbValue *value)
 {
@@ -110,10 +110,10 @@ read_id(Element *element, const JsonbValue *value)
 static void
 read_field(Element *element, const JsonbValue *name, JsonbValue *value)
 {
-	const RagField *field = rag_find_field(element->place, element->form,
-										   element->kind, name);
+	RagField field = rag_find_field(element->place, element->form,
+									element->kind, name);
 
-	switch (field->action)
+	switch (field.action)
 	{
 		case CHAT_DONE:
 			return;
@@ -122,7 +122,7 @@ read_field(Element *element, const JsonbValue *name, JsonbValue *value)
 												   value);
 			return;
 		case CHAT_COLUMN:
-			read_column(element, field->col, value);
+			read_column(element, field.col, value);
 			return;
 		case CHAT_METADATA:
 			read_metadata(element, value);
@@ -140,7 +140,7 @@ read_field(Element *element, const JsonbValue *name, JsonbValue *value)
 	}
 	if (rag_json_is_empty(value))
 		return;
-	element->has_call |= field->action == CHAT_CALL;
+	element->has_call |= field.action == CHAT_CALL;
 	rag_keep_field(&element->extra, name->val.string.val, name->val.string.len, value);
 }
 

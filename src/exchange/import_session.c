@@ -13,6 +13,7 @@
 #include "base/metadata.h"
 #include "base/schema.h"
 #include "message/message.h"
+#include "session/create_session.h"
 #include "session/session.h"
 #include "write/insert.h"
 #include "exchange/import_document.h"
@@ -64,7 +65,7 @@ store(RagConversation *conversation, Oid nspoid)
  *
  * Creates a session with its messages from a JSON document, and returns its id: a new
  * one or, with keep_id, the document's. The document is that of rag_export_session(),
- * or another program's (see chat_json.h). The session is user_id's or, if that is
+ * or another program's (see import_messages.h). The session is user_id's or, if that is
  * NULL, the document's user's. Messages have new ids, in the order of the document; a
  * summary_upto_id in the metadata becomes the new one.
  *

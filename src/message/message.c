@@ -10,28 +10,88 @@
 #include "utils/lsyscache.h"
 
 #include "base/error.h"
+#include "base/json.h"
 #include "base/metadata.h"
 #include "base/schema.h"
 #include "message/message.h"
 #include "message/role.h"
 
-#define BY_REFERENCE(align) -1, false, (align)
-#define BY_VALUE(len, align) (len), true, (align)
+/* The types, as construct_md_array() wants to know them. */
+#define TYPE_INT4 INT4OID, INT4ARRAYOID, 4, true, TYPALIGN_INT
+#define TYPE_INT8 INT8OID, INT8ARRAYOID, 8, true, TYPALIGN_DOUBLE
+#define TYPE_FLOAT8 FLOAT8OID, FLOAT8ARRAYOID, 8, true, TYPALIGN_DOUBLE
+#define TYPE_TIMESTAMP TIMESTAMPOID, TIMESTAMPARRAYOID, 8, true, TYPALIGN_DOUBLE
+#define TYPE_TEXT TEXTOID, TEXTARRAYOID, -1, false, TYPALIGN_INT
+#define TYPE_JSONB JSONBOID, JSONBARRAYOID, -1, false, TYPALIGN_INT
+
+/* The messages of an INSERT are all of one session. */
+#define TYPE_UUID UUIDOID, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR
+
+#define TRAVELS (RAG_IN_JSON | RAG_COPIED | RAG_EXPORTED)
 
 const RagColumnInfo rag_columns[RAG_NCOLUMNS] = {
-	[COL_ID] = {"id", INT8OID, INT8ARRAYOID, BY_VALUE(8, TYPALIGN_DOUBLE)},
-	[COL_SESSION_ID] = {"session_id", UUIDOID, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR},
-	[COL_ROLE] = {"role", TEXTOID, TEXTARRAYOID, BY_REFERENCE(TYPALIGN_INT)},
-	[COL_CONTENT] = {"content", TEXTOID, TEXTARRAYOID, BY_REFERENCE(TYPALIGN_INT)},
-	[COL_SOURCES] = {"sources", JSONBOID, JSONBARRAYOID, BY_REFERENCE(TYPALIGN_INT)},
-	[COL_LATENCY_MS] = {"latency_ms", FLOAT8OID, FLOAT8ARRAYOID, BY_VALUE(8, TYPALIGN_DOUBLE)},
-	[COL_TOP_K] = {"top_k", INT4OID, INT4ARRAYOID, BY_VALUE(4, TYPALIGN_INT)},
-	[COL_QUERY_TYPE] = {"query_type", TEXTOID, TEXTARRAYOID, BY_REFERENCE(TYPALIGN_INT)},
-	[COL_TOKEN_COUNT] = {"token_count", INT4OID, INT4ARRAYOID, BY_VALUE(4, TYPALIGN_INT)},
-	[COL_METADATA] = {"metadata", JSONBOID, JSONBARRAYOID, BY_REFERENCE(TYPALIGN_INT)},
-	[COL_IDEMPOTENCY_KEY] = {"idempotency_key", TEXTOID, TEXTARRAYOID, BY_REFERENCE(TYPALIGN_INT)},
-	[COL_CREATED_AT] = {"created_at", TIMESTAMPOID, TIMESTAMPARRAYOID, BY_VALUE(8, TYPALIGN_DOUBLE)},
+	[COL_ID] = {"id", TYPE_INT8, 1, RAG_FILLED_IN | RAG_EXPORTED},
+	[COL_SESSION_ID] = {"session_id", TYPE_UUID, 0, RAG_REQUIRED},
+	[COL_ROLE] = {"role", TYPE_TEXT, 2, RAG_REQUIRED | TRAVELS},
+	[COL_CONTENT] = {"content", TYPE_TEXT, 3, RAG_REQUIRED | TRAVELS},
+	[COL_SOURCES] = {"sources", TYPE_JSONB, 5, TRAVELS},
+	[COL_LATENCY_MS] = {"latency_ms", TYPE_FLOAT8, 6, TRAVELS},
+	[COL_TOP_K] = {"top_k", TYPE_INT4, 7, TRAVELS},
+	[COL_QUERY_TYPE] = {"query_type", TYPE_TEXT, 8, TRAVELS},
+	[COL_TOKEN_COUNT] = {"token_count", TYPE_INT4, 9, TRAVELS},
+	[COL_METADATA] = {"metadata", TYPE_JSONB, 10, TRAVELS | RAG_IS_OBJECT},
+	[COL_IDEMPOTENCY_KEY] = {"idempotency_key", TYPE_TEXT, 11, RAG_IN_JSON | RAG_EXPORTED},
+	[COL_CREATED_AT] = {"created_at", TYPE_TIMESTAMP, 4, RAG_FILLED_IN | TRAVELS},
 };
+
+RagColumn
+rag_result_column(int result_no)
+{
+	int col = 0;
+
+	while (col < RAG_NCOLUMNS && rag_columns[col].result_no != result_no)
+		col++;
+	Assert(col < RAG_NCOLUMNS);
+	return col;
+}
+
+bool
+rag_column_has_type(RagColumn col, Oid type, int32 typmod)
+{
+	Oid ours = rag_columns[col].type;
+
+	return typmod == -1 &&
+		(type == ours || (type == VARCHAROID && ours == TEXTOID) ||
+		 (type == INT4OID && ours == INT8OID));
+}
+
+RagColumn
+rag_column_of_field(const JsonbValue *name)
+{
+	int col = 0;
+
+	while (col < RAG_NCOLUMNS &&
+		   !((rag_columns[col].may & RAG_IN_JSON) != 0 &&
+			 rag_json_equals(name, rag_columns[col].name)))
+		col++;
+	return col;
+}
+
+char *
+rag_column_sql(RagColumn col)
+{
+	const char *name = rag_columns[col].name;
+
+	switch (rag_columns[col].type)
+	{
+		case TEXTOID:
+			return psprintf("%s::pg_catalog.text", name);
+		case INT8OID:
+			return psprintf("%s::pg_catalog.int8", name);
+		default:
+			return pstrdup(name);
+	}
+}
 
 static void
 check_latency(const RagMessage *message, Oid nspoid)
@@ -83,13 +143,10 @@ check_idempotency_key(const RagMessage *message, Oid nspoid)
 void
 rag_check_message(const RagMessage *message, Oid nspoid)
 {
-	static const RagColumn required[] = {COL_SESSION_ID, COL_ROLE, COL_CONTENT};
-
-	for (int i = 0; i < (int) lengthof(required); i++)
+	for (int col = 0; col < RAG_NCOLUMNS; col++)
 	{
-		if (message->isnull[required[i]])
-			rag_error_null(nspoid, "messages", rag_columns[required[i]].name,
-						   message->element);
+		if ((rag_columns[col].may & RAG_REQUIRED) != 0 && message->isnull[col])
+			rag_error_null(nspoid, "messages", rag_columns[col].name, message->element);
 	}
 	rag_check_role(DatumGetTextPP(message->values[COL_ROLE]), nspoid,
 				   message->element);

@@ -8,12 +8,13 @@
 
 #include "base/compat.h"
 
+#include "utils/jsonb.h"
 #include "utils/uuid.h"
 
 /*
- * The columns of messages that the functions write. From token_count on they are
- * named in an INSERT only when there is a value: earlier versions of the table do
- * not have them, or the caller may have no right to them.
+ * The columns of messages. From token_count on they are optional: an INSERT names them
+ * only when there is a value, as earlier versions of the table do not have them, or the
+ * caller may have no right to them.
  */
 typedef enum RagColumn
 {
@@ -35,17 +36,50 @@ typedef enum RagColumn
 #define COL_FIRST_OPTIONAL COL_TOKEN_COUNT
 #define RAG_NOPTIONAL (RAG_NCOLUMNS - COL_FIRST_OPTIONAL)
 
+/* What may be done with a column. */
+#define RAG_REQUIRED 0x01  /* a message must have a value for it */
+#define RAG_FILLED_IN 0x02 /* storing a message gives it a value where it has none */
+#define RAG_IN_JSON 0x04   /* it is a field of a message in JSON */
+#define RAG_IS_OBJECT 0x08 /* its JSON is an object */
+#define RAG_COPIED 0x10	   /* rag_copy_session() copies it */
+#define RAG_EXPORTED 0x20  /* rag_export_session() exports it */
+
+/*
+ * A column, and all that the functions have to know of it: whatever lists columns is
+ * made of these. (What parameters a function has is written down beside the function:
+ * a later column changes none.)
+ */
 typedef struct RagColumnInfo
 {
 	const char *name;
-	Oid type;
+	Oid type; /* that our functions have it in; the table's may be another form of it */
 	Oid array_type;
 	int16 typlen; /* of type, as construct_md_array() wants it */
 	bool typbyval;
 	char typalign;
+	int result_no; /* its place in a row of rag_get_messages(), from 1; 0: it has none */
+	int may;	   /* RAG_REQUIRED and the others */
 } RagColumnInfo;
 
 extern const RagColumnInfo rag_columns[RAG_NCOLUMNS];
+
+/* The number of columns that rag_get_messages() returns. */
+#define RAG_NRESULTS 11
+
+/* The column that has that place, from 1, in a row of rag_get_messages(). */
+extern RagColumn rag_result_column(int result_no);
+
+/*
+ * Does a column of the table with this type hold the values as the functions have
+ * them, or in a form that they know: varchar for text, integer for an id?
+ */
+extern bool rag_column_has_type(RagColumn col, Oid type, int32 typmod);
+
+/* The column of the field of a message in JSON; RAG_NCOLUMNS: there is none. */
+extern RagColumn rag_column_of_field(const JsonbValue *name);
+
+/* The column as SQL that reads it in the type that our functions have it in. */
+extern char *rag_column_sql(RagColumn col);
 
 typedef struct RagMessage
 {

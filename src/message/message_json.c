@@ -4,6 +4,7 @@
  */
 #include "base/compat.h"
 
+#include "catalog/pg_type_d.h"
 #include "miscadmin.h"
 
 #include "base/error.h"
@@ -11,58 +12,43 @@
 #include "message/message.h"
 #include "message/message_json.h"
 
-/* The fields of an element: those columns that a caller may set. */
-static const RagColumn fields[] = {
-	COL_ROLE, COL_CONTENT, COL_SOURCES, COL_LATENCY_MS, COL_TOP_K, COL_QUERY_TYPE,
-	COL_TOKEN_COUNT, COL_METADATA, COL_IDEMPOTENCY_KEY, COL_CREATED_AT};
-
 static const char *
 known_fields(void)
 {
 	StringInfoData known;
 
 	initStringInfo(&known);
-	for (int i = 0; i < (int) lengthof(fields); i++)
-		appendStringInfo(&known, "%s%s", i > 0 ? ", " : "",
-						 rag_columns[fields[i]].name);
-	return psprintf("A message has these fields: %s.", known.data);
-}
-
-static RagColumn
-column_of_field(const RagMessage *message, const JsonbValue *name)
-{
-	for (int i = 0; i < (int) lengthof(fields); i++)
+	for (int col = 0; col < RAG_NCOLUMNS; col++)
 	{
-		if (rag_json_equals(name, rag_columns[fields[i]].name))
-			return fields[i];
+		if ((rag_columns[col].may & RAG_IN_JSON) != 0)
+			appendStringInfo(&known, "%s%s", known.len > 0 ? ", " : "",
+							 rag_columns[col].name);
 	}
-	rag_error_unknown_field(message->element, name, known_fields());
+	return psprintf("A message has these fields: %s.", known.data);
 }
 
 Datum
 rag_value_from_json(int element, RagColumn col, JsonbValue *value)
 {
-	const char *field = rag_columns[col].name;
+	const RagColumnInfo *column = &rag_columns[col];
 
-	switch (col)
+	switch (column->type)
 	{
-		case COL_SOURCES:
+		case JSONBOID:
+			if ((column->may & RAG_IS_OBJECT) != 0 && !rag_json_is_object(value))
+				rag_error_field(element, column->name, "an object");
 			return JsonbPGetDatum(JsonbValueToJsonb(value));
-		case COL_METADATA:
-			if (!rag_json_is_object(value))
-				rag_error_field(element, field, "an object");
-			return JsonbPGetDatum(JsonbValueToJsonb(value));
-		case COL_LATENCY_MS:
+		case FLOAT8OID:
 			if (value->type != jbvNumeric)
-				rag_error_field(element, field, "a number");
+				rag_error_field(element, column->name, "a number");
 			return Float8GetDatum(rag_json_number(value));
-		case COL_TOP_K:
-		case COL_TOKEN_COUNT:
-			return Int32GetDatum(rag_int32_from_json(element, field, value));
-		case COL_CREATED_AT:
-			return rag_time_from_json(element, field, value);
+		case INT4OID:
+			return Int32GetDatum(rag_int32_from_json(element, column->name, value));
+		case TIMESTAMPOID:
+			return rag_time_from_json(element, column->name, value);
 		default:
-			return rag_text_from_json(element, field, value);
+			Assert(column->type == TEXTOID);
+			return rag_text_from_json(element, column->name, value);
 	}
 }
 
@@ -82,8 +68,10 @@ message_from_json(RagMessage *message, const JsonbValue *object)
 	(void) JsonbIteratorNext(&it, &value, true); /* WJB_BEGIN_OBJECT */
 	while ((token = JsonbIteratorNext(&it, &value, true)) == WJB_KEY)
 	{
-		RagColumn col = column_of_field(message, &value);
+		RagColumn col = rag_column_of_field(&value);
 
+		if (col == RAG_NCOLUMNS)
+			rag_error_unknown_field(message->element, &value, known_fields());
 		(void) JsonbIteratorNext(&it, &value, true);
 		if (value.type == jbvNull)
 			continue;
@@ -125,7 +113,7 @@ rag_messages_from_json(Jsonb *json, int *n)
 	JsonbValue value;
 	int i = 0;
 
-	/* Of the memory, what is not reached before an error is never touched. */
+	/* Initialized one by one, so that an early error does not touch the whole array. */
 	*n = JsonContainerSize(array);
 	messages = palloc_extended(sizeof(RagMessage) * Max(*n, 1),
 							   MCXT_ALLOC_HUGE);

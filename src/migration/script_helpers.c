@@ -32,7 +32,8 @@
 
 #include "base/schema.h"
 #include "migration/script_helpers.h"
-#include "rag_events.h"
+
+bool rag_allow_data_loss = false;
 
 /* How often to try to get both tables' locks, and the longest pause before that. */
 #define LOCK_ATTEMPTS 200

@@ -7,6 +7,9 @@
 
 #include "base/compat.h"
 
+/* rag_events.allow_data_loss: may a step down drop columns that hold values? */
+extern bool rag_allow_data_loss;
+
 /* Raises 42501 unless a script of this extension is running. */
 extern void rag_require_script(void);
 

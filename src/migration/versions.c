@@ -49,7 +49,7 @@ enum
 };
 
 static const RagStatement last_run = {
-	"SELECT applied_at, applied_by FROM %1$s.rag_migration_log"
+	"SELECT applied_at, applied_by FROM @extschema@.rag_migration_log"
 	" WHERE version OPERATOR(pg_catalog.=) $1 ORDER BY id DESC LIMIT 1",
 	1,
 	{TEXTOID}};

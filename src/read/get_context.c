@@ -33,11 +33,11 @@ enum
 	CONTEXT_NCOLUMNS
 };
 
-/* The order is that of read.c, for the same reason. */
+/* The order is that of read/get_messages.c, for the same reason. */
 static const RagStatement newest_first = {
 	"SELECT id::pg_catalog.int8, role::pg_catalog.text, content::pg_catalog.text,"
 	" token_count::pg_catalog.int4"
-	" FROM %1$s.messages"
+	" FROM @extschema@.messages"
 	" WHERE ROW(session_id, id) OPERATOR(pg_catalog.>) ROW($1, $2)"
 	" AND session_id OPERATOR(pg_catalog.<=) $1"
 	" ORDER BY session_id DESC, messages.id DESC LIMIT $3",

@@ -13,45 +13,70 @@
 #include "catalog/pg_type_d.h"
 #include "executor/spi.h"
 #include "funcapi.h"
+#include "utils/memutils.h"
 
 #include "base/error.h"
 #include "base/statement.h"
+#include "message/message.h"
+#include "session/find_session.h"
 #include "session/session.h"
 #include "read/get_messages.h"
 #include "read/get_messages_direct.h"
 
-/* The columns of the result, in order. Sources that are not named are not read. */
-#define MESSAGE(sources) \
-	"SELECT id::pg_catalog.int8 AS id, role::pg_catalog.text AS role," \
-	" content::pg_catalog.text AS content, created_at, " sources " AS sources," \
-	" latency_ms, top_k, query_type::pg_catalog.text AS query_type, token_count," \
-	" metadata, idempotency_key::pg_catalog.text AS idempotency_key" \
-	" FROM %1$s.messages"
-
-#define NO_SOURCES "NULL::pg_catalog.jsonb"
-
-#define NEWEST(sources) \
-	MESSAGE(sources) \
+/*
+ * The last messages before an id, and the first after one. The columns of the result
+ * take the place of "%s".
+ */
+#define BEFORE \
+	"SELECT * FROM (SELECT %s FROM @extschema@.messages" \
 	" WHERE ROW(session_id, id) OPERATOR(pg_catalog.<) ROW($1, $2)" \
 	" AND session_id OPERATOR(pg_catalog.>=) $1" \
-	" ORDER BY session_id DESC, messages.id DESC LIMIT $3"
+	" ORDER BY session_id DESC, messages.id DESC LIMIT $3) AS m ORDER BY id"
 
-#define BEFORE(sources) "SELECT * FROM (" NEWEST(sources) ") AS m ORDER BY id"
-
-#define AFTER(sources) \
-	MESSAGE(sources) \
+#define AFTER \
+	"SELECT %s FROM @extschema@.messages" \
 	" WHERE ROW(session_id, id) OPERATOR(pg_catalog.>) ROW($1, $2)" \
 	" AND session_id OPERATOR(pg_catalog.<=) $1" \
 	" ORDER BY session_id, messages.id LIMIT $3"
 
-/* Without sources, and with them. */
-static const RagStatement before[] = {
-	{BEFORE(NO_SOURCES), 3, {UUIDOID, INT8OID, INT4OID}},
-	{BEFORE("sources"), 3, {UUIDOID, INT8OID, INT4OID}}};
+/* Sources that are not named are not read. */
+static char *
+result_sql(bool include_sources)
+{
+	StringInfoData list;
 
-static const RagStatement after[] = {
-	{AFTER(NO_SOURCES), 3, {UUIDOID, INT8OID, INT4OID}},
-	{AFTER("sources"), 3, {UUIDOID, INT8OID, INT4OID}}};
+	initStringInfo(&list);
+	for (int i = 1; i <= RAG_NRESULTS; i++)
+	{
+		RagColumn col = rag_result_column(i);
+		bool left_out = col == COL_SOURCES && !include_sources;
+
+		appendStringInfo(&list, "%s%s AS %s", i > 1 ? ", " : "",
+						 left_out ? "NULL::pg_catalog.jsonb" : rag_column_sql(col),
+						 rag_columns[col].name);
+	}
+	return list.data;
+}
+
+static const RagStatement *
+page_statement(const RagPage *page)
+{
+	static RagStatement statements[2][2];
+	bool forward = ScanDirectionIsForward(page->direction);
+	RagStatement *statement = &statements[forward][page->include_sources];
+
+	if (statement->sql == NULL)
+	{
+		char *sql = psprintf(forward ? AFTER : BEFORE, result_sql(page->include_sources));
+
+		statement->nargs = 3;
+		statement->argtypes[0] = UUIDOID;
+		statement->argtypes[1] = INT8OID;
+		statement->argtypes[2] = INT4OID;
+		statement->sql = MemoryContextStrdup(TopMemoryContext, sql);
+	}
+	return statement;
+}
 
 RagSession
 rag_begin_reading(FunctionCallInfo fcinfo, int user_id_arg)
@@ -64,10 +89,8 @@ rag_begin_reading(FunctionCallInfo fcinfo, int user_id_arg)
 	return session;
 }
 
-/* The statements are those for the direction: without sources, and with them. */
 static void
-return_page(FunctionCallInfo fcinfo, const RagStatement *statements, Oid nspoid,
-			RagPage *page, int max_arg)
+return_page(FunctionCallInfo fcinfo, Oid nspoid, RagPage *page, int max_arg)
 {
 	Datum values[] = {PG_GETARG_DATUM(0), Int64GetDatum(page->id),
 					  PG_GETARG_DATUM(max_arg)};
@@ -77,8 +100,7 @@ return_page(FunctionCallInfo fcinfo, const RagStatement *statements, Oid nspoid,
 	page->max = PG_ARGISNULL(max_arg) ? PG_INT32_MAX : PG_GETARG_INT32(max_arg);
 	page->include_sources = PG_ARGISNULL(4) || PG_GETARG_BOOL(4);
 	if (!rag_return_page_directly(fcinfo, nspoid, page))
-		rag_return_rows(fcinfo, &statements[page->include_sources], nspoid, values,
-						nulls);
+		rag_return_rows(fcinfo, page_statement(page), nspoid, values, nulls);
 	SPI_finish();
 }
 
@@ -109,7 +131,7 @@ rag_get_messages(PG_FUNCTION_ARGS)
 
 	rag_check_max(fcinfo, 1, "max_messages");
 	session = rag_begin_reading(fcinfo, 3);
-	return_page(fcinfo, before, session.nspoid, &page, 1);
+	return_page(fcinfo, session.nspoid, &page, 1);
 	return (Datum) 0;
 }
 
@@ -136,6 +158,6 @@ rag_get_messages_after(PG_FUNCTION_ARGS)
 
 	rag_check_max(fcinfo, 2, "max_messages");
 	session = rag_begin_reading(fcinfo, 3);
-	return_page(fcinfo, after, session.nspoid, &page, 2);
+	return_page(fcinfo, session.nspoid, &page, 2);
 	return (Datum) 0;
 }

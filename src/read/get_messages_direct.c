@@ -27,39 +27,15 @@
 #include "message/message.h"
 #include "read/get_messages_direct.h"
 
-/* The columns of the result, in order, and what types of the table's are the same. */
-static const struct
-{
-	const char *name;
-	Oid type;
-	Oid or_type;
-} columns[] = {
-	{"id", INT4OID, INT8OID},
-	{"role", VARCHAROID, TEXTOID},
-	{"content", TEXTOID, VARCHAROID},
-	{"created_at", TIMESTAMPOID, InvalidOid},
-	{"sources", JSONBOID, InvalidOid},
-	{"latency_ms", FLOAT8OID, InvalidOid},
-	{"top_k", INT4OID, InvalidOid},
-	{"query_type", VARCHAROID, TEXTOID},
-	{"token_count", INT4OID, InvalidOid},
-	{"metadata", JSONBOID, InvalidOid},
-	{"idempotency_key", TEXTOID, VARCHAROID},
-};
-
-#define NUM_COLUMNS ((int) lengthof(columns))
-#define COL_ID 0
-#define COL_SOURCES 4
-
 /* What follows from the definition of the table alone. */
 static RagFacts facts_of_messages;
 static struct
 {
 	bool plain; /* the other fields are set, and a SELECT would do no more */
-	bool wide;	/* ids are bigint */
-	Oid index;	/* on (session_id, id) */
+	bool id_is_int4;
+	Oid index; /* on (session_id, id) */
 	AttrNumber session_id;
-	AttrNumber attnums[NUM_COLUMNS];
+	AttrNumber attnums[RAG_NCOLUMNS]; /* of the columns that have a place in the result */
 } facts;
 
 static bool
@@ -71,20 +47,23 @@ has_plain_columns(Relation rel)
 	if (facts.session_id <= 0 ||
 		TupleDescAttr(desc, facts.session_id - 1)->atttypid != UUIDOID)
 		return false;
-	for (int i = 0; i < NUM_COLUMNS; i++)
+	for (int col = 0; col < RAG_NCOLUMNS; col++)
 	{
-		AttrNumber attnum = get_attnum(RelationGetRelid(rel), columns[i].name);
+		AttrNumber attnum;
 		Form_pg_attribute attr;
 
+		if (rag_columns[col].result_no == 0)
+			continue;
+		attnum = get_attnum(RelationGetRelid(rel), rag_columns[col].name);
 		if (attnum <= 0)
 			return false;
 		attr = TupleDescAttr(desc, attnum - 1);
-		if ((attr->atttypid != columns[i].type && attr->atttypid != columns[i].or_type) ||
-			attr->attgenerated != '\0')
+		if (!rag_column_has_type(col, attr->atttypid, -1) || attr->attgenerated != '\0')
 			return false;
-		facts.attnums[i] = attnum;
+		facts.attnums[col] = attnum;
 	}
-	facts.wide = TupleDescAttr(desc, facts.attnums[COL_ID] - 1)->atttypid == INT8OID;
+	facts.id_is_int4 =
+		get_atttype(RelationGetRelid(rel), facts.attnums[COL_ID]) == INT4OID;
 	return true;
 }
 
@@ -138,18 +117,23 @@ static HeapTuple
 result_row(HeapTuple message, TupleDesc desc, bool include_sources,
 		   TupleDesc result_desc, Datum *all_values, bool *all_nulls)
 {
-	Datum values[NUM_COLUMNS];
-	bool nulls[NUM_COLUMNS];
+	Datum values[RAG_NRESULTS];
+	bool nulls[RAG_NRESULTS];
 
 	heap_deform_tuple(message, desc, all_values, all_nulls);
-	for (int i = 0; i < NUM_COLUMNS; i++)
+	for (int col = 0; col < RAG_NCOLUMNS; col++)
 	{
-		values[i] = all_values[facts.attnums[i] - 1];
-		nulls[i] = all_nulls[facts.attnums[i] - 1];
+		int i = rag_columns[col].result_no - 1;
+
+		if (i < 0)
+			continue;
+		values[i] = all_values[facts.attnums[col] - 1];
+		nulls[i] = all_nulls[facts.attnums[col] - 1];
+		if (col == COL_ID && facts.id_is_int4)
+			values[i] = Int64GetDatum(DatumGetInt32(values[i]));
+		else if (col == COL_SOURCES)
+			nulls[i] |= !include_sources;
 	}
-	if (!facts.wide)
-		values[COL_ID] = Int64GetDatum(DatumGetInt32(values[COL_ID]));
-	nulls[COL_SOURCES] |= !include_sources;
 	return heap_form_tuple(result_desc, values, nulls);
 }
 
@@ -164,8 +148,8 @@ begin_scan(Relation rel, Relation index, const RagPage *page)
 	ScanKeyEntryInitialize(&keys[1], 0, facts.attnums[COL_ID],
 						   forward ? BTGreaterStrategyNumber : BTLessStrategyNumber,
 						   INT8OID, InvalidOid,
-						   forward ? (facts.wide ? F_INT8GT : F_INT48GT) :
-									 (facts.wide ? F_INT8LT : F_INT48LT),
+						   forward ? (facts.id_is_int4 ? F_INT48GT : F_INT8GT) :
+									 (facts.id_is_int4 ? F_INT48LT : F_INT8LT),
 						   Int64GetDatum(page->id));
 	return systable_beginscan_ordered(rel, index, GetActiveSnapshot(), 2, keys);
 }

@@ -36,7 +36,7 @@
 #define LIST(condition) \
 	"SELECT s.id, s.metadata OPERATOR(pg_catalog.->>) 'title'," \
 	" (SELECT pg_catalog.left(m.content::pg_catalog.text, " PREVIEW_LENGTH ") FROM" \
-	" (SELECT role, content FROM %1$s.messages" \
+	" (SELECT role, content FROM @extschema@.messages" \
 	" WHERE session_id OPERATOR(pg_catalog.>=) s.id" \
 	" AND session_id OPERATOR(pg_catalog.<=) s.id" \
 	" ORDER BY session_id, id LIMIT " PREVIEW_MESSAGES ") AS m" \
@@ -44,7 +44,7 @@
 	" s.created_at, s.updated_at, s.metadata," \
 	" pg_catalog.encode(pg_catalog.timestamp_send(s.updated_at)" \
 	" OPERATOR(pg_catalog.||) pg_catalog.uuid_send(s.id), 'hex')" \
-	" FROM (SELECT id, created_at, updated_at, metadata FROM %1$s.sessions" \
+	" FROM (SELECT id, created_at, updated_at, metadata FROM @extschema@.sessions" \
 	" WHERE " condition \
 	" AND ($3 IS NULL OR ROW(updated_at, id) OPERATOR(pg_catalog.<) ROW($3, $4))" \
 	" ORDER BY updated_at DESC, id DESC LIMIT $2) AS s" \

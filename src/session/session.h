@@ -1,6 +1,6 @@
 /*
  * session/session.h
- *		A session that a function is called for: finding, locking and touching it.
+ *		What a session is: its columns, and which one a function is called for.
  */
 #ifndef RAG_SESSION_H
 #define RAG_SESSION_H
@@ -19,6 +19,15 @@ enum
 	SESSION_UPDATED_AT,
 	RAG_SESSION_NCOLUMNS
 };
+
+typedef struct RagSessionColumn
+{
+	const char *name;
+	const char *field; /* its name in JSON */
+	Oid type;
+} RagSessionColumn;
+
+extern const RagSessionColumn rag_session_columns[RAG_SESSION_NCOLUMNS];
 
 /* Which session is meant: with a user_id, it must be that user's. */
 typedef struct RagSession
@@ -51,55 +60,5 @@ extern RagSession rag_session_argument(FunctionCallInfo fcinfo, int user_id_arg)
 			} \
 		} \
 	}
-
-/*
- * In all that follows, a session that is not user_id's counts as one that does not
- * exist; and the caller is connected to SPI.
- */
-
-/*
- * Creates a session. The times are those of the columns' defaults where they are
- * null. Raises 23505 where the session is there, 27000 where a trigger or rule
- * discarded it.
- */
-extern void rag_insert_session(Oid nspoid, const Datum *values, const char *nulls);
-
-/*
- * The same, but leaves a session alone that is there with the same user_id (NULL:
- * nobody's), and takes neither of the times. Raises 23505 where it is another user's.
- */
-extern void rag_insert_missing_session(const RagSession *session, const Datum *values,
-									   const char *nulls);
-
-/*
- * Locks the session until the end of the transaction and sets its updated_at. Raises
- * 23503 when it does not exist.
- */
-extern void rag_touch_session(const RagSession *session);
-
-/*
- * Locks the session until the end of the transaction, as a touch does, and writes
- * nothing. Returns false when it does not exist.
- */
-extern bool rag_lock_session(const RagSession *session);
-
-/* The same, but raises 23503 when it does not exist. */
-extern void rag_lock_existing_session(const RagSession *session);
-
-/*
- * Locks the session as rag_lock_session() does, or with touch as
- * rag_touch_session() does. One that is missing is created for user_id (NULL: for
- * nobody). Raises 23505 where it is there and another user's.
- */
-extern void rag_claim_session(const RagSession *session, bool touch);
-
-/*
- * Raises 23503 when the session does not exist. Sees what the calling query sees, and
- * locks nothing.
- */
-extern void rag_require_session(const RagSession *session);
-
-/* Does the session exist, as a new command sees it? Locks nothing. */
-extern bool rag_session_exists(const RagSession *session);
 
 #endif /* RAG_SESSION_H */

@@ -15,6 +15,8 @@
 
 #include "message/message.h"
 #include "message/message_json.h"
+#include "session/create_session.h"
+#include "session/find_session.h"
 #include "session/session.h"
 #include "write/idempotency.h"
 #include "write/insert.h"

@@ -18,6 +18,7 @@
 #include "base/schema.h"
 #include "base/statement.h"
 #include "message/message.h"
+#include "session/find_session.h"
 #include "session/session.h"
 
 /* Parameters begin with those columns, as in a RagMessage. */
@@ -25,22 +26,22 @@
 	" WHERE id OPERATOR(pg_catalog.=) $1 AND session_id OPERATOR(pg_catalog.=) $2"
 
 static const RagStatement lock_message_sql = {
-	"SELECT FROM %1$s.messages" OF_MESSAGE " FOR NO KEY UPDATE",
+	"SELECT FROM @extschema@.messages" OF_MESSAGE " FOR NO KEY UPDATE",
 	2,
 	{INT8OID, UUIDOID}};
 
 static const RagStatement lock_metadata_sql = {
-	"SELECT metadata::pg_catalog.jsonb FROM %1$s.messages" OF_MESSAGE " FOR NO KEY UPDATE",
+	"SELECT metadata::pg_catalog.jsonb FROM @extschema@.messages" OF_MESSAGE " FOR NO KEY UPDATE",
 	2,
 	{INT8OID, UUIDOID}};
 
 /*
- * They are found in the order of read.c, for the same reason, and deleted by the primary
- * key.
+ * They are found in the order of read/get_messages.c, for the same reason, and deleted
+ * by the primary key.
  */
 static const RagStatement delete_from_sql = {
-	"DELETE FROM %1$s.messages WHERE id OPERATOR(pg_catalog.=) ANY (ARRAY("
-	"SELECT m.id FROM %1$s.messages AS m"
+	"DELETE FROM @extschema@.messages WHERE id OPERATOR(pg_catalog.=) ANY (ARRAY("
+	"SELECT m.id FROM @extschema@.messages AS m"
 	" WHERE ROW(m.session_id, m.id) OPERATOR(pg_catalog.>=) ROW($2, $1)"
 	" AND m.session_id OPERATOR(pg_catalog.<=) $2"
 	" ORDER BY m.session_id, m.id))",
@@ -72,7 +73,7 @@ update_sql(int mask)
 	StringInfoData sql;
 
 	initStringInfo(&sql);
-	appendStringInfoString(&sql, "UPDATE %1$s.messages SET ");
+	appendStringInfoString(&sql, "UPDATE @extschema@.messages SET ");
 	for (int i = 0; i < (int) lengthof(editable); i++)
 	{
 		if (mask & (1 << i))

@@ -14,20 +14,22 @@
 #include "base/schema.h"
 #include "base/statement.h"
 #include "base/uuidv7.h"
+#include "session/create_session.h"
+#include "session/find_session.h"
 #include "session/session.h"
 
 static const RagStatement read_metadata_sql = {
-	"SELECT metadata::pg_catalog.jsonb FROM %1$s.sessions WHERE id OPERATOR(pg_catalog.=) $1",
+	"SELECT metadata::pg_catalog.jsonb FROM @extschema@.sessions WHERE id OPERATOR(pg_catalog.=) $1",
 	1,
 	{UUIDOID}};
 
 static const RagStatement set_metadata_sql = {
-	"UPDATE %1$s.sessions SET metadata = $2 WHERE id OPERATOR(pg_catalog.=) $1",
+	"UPDATE @extschema@.sessions SET metadata = $2 WHERE id OPERATOR(pg_catalog.=) $1",
 	2,
 	{UUIDOID, JSONBOID}};
 
 static const RagStatement delete_sql[] =
-	RAG_ON_SESSION("DELETE FROM %1$s.sessions", "");
+	RAG_ON_SESSION("DELETE FROM @extschema@.sessions", "");
 
 /* How often to go on when the session comes or goes between two looks at it. */
 #define ATTEMPTS 3

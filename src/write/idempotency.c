@@ -30,7 +30,7 @@ static const RagStatement find_keys = {
 	"SELECT m.* FROM pg_catalog.unnest($2) AS k (key), LATERAL"
 	" (SELECT id::pg_catalog.int8, role::pg_catalog.text, content::pg_catalog.text,"
 	" idempotency_key::pg_catalog.text"
-	" FROM %1$s.messages WHERE session_id OPERATOR(pg_catalog.=) $1"
+	" FROM @extschema@.messages WHERE session_id OPERATOR(pg_catalog.=) $1"
 	" AND idempotency_key OPERATOR(pg_catalog.=) k.key"
 	" AND idempotency_key IS NOT NULL"
 	" AND (idempotency_key IS NOT NULL"

@@ -60,9 +60,9 @@ insert_sql(bool many, int optional)
 		appendStringInfo(&params, many ? "%spg_catalog.unnest($%d)" : "%s$%d",
 						 params.len > 0 ? ", " : "", col + 1);
 	}
-	return psprintf(many ? "INSERT INTO %%1$s.messages (session_id%s)"
+	return psprintf(many ? "INSERT INTO @extschema@.messages (session_id%s)"
 						   " SELECT $%d, u.* FROM ROWS FROM (%s) AS u" :
-						   "INSERT INTO %%1$s.messages (session_id%s)"
+						   "INSERT INTO @extschema@.messages (session_id%s)"
 						   " VALUES ($%d, %s)",
 					names.data, COL_SESSION_ID + 1, params.data);
 }

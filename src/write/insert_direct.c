@@ -4,10 +4,10 @@
  *
  *		What an INSERT does beyond storing rows and index entries is either done
  *		here (privileges, NOT NULL and CHECK constraints, unique and exclusion
- *		constraints, the default of created_at), or is a reason not to go this way
- *		(row security, rules, triggers, generated columns, ...), as plain.c finds out.
- *		The one thing left out is the check of our own foreign key: the caller holds
- *		the session's lock.
+ *		constraints, the default of created_at), or it is a reason to step aside
+ *		(row security, rules, triggers, generated columns, ...), which
+ *		insert_facts.c finds out. The one thing that is left out is the check of our
+ *		own foreign key: the caller holds the session's lock.
  */
 #include "base/compat.h"
 

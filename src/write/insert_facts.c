@@ -142,19 +142,6 @@ obstacle_of_table(const Tables *tables)
  * ------------------------------------------------------------------------
  */
 
-static bool
-has_type(Form_pg_attribute attr, RagColumn col)
-{
-	Oid type = attr->atttypid;
-
-	if (attr->atttypmod != -1)
-		return false;
-	if (type == rag_columns[col].type)
-		return true;
-	return (type == VARCHAROID && rag_columns[col].type == TEXTOID) ||
-		(type == INT4OID && col == COL_ID);
-}
-
 /* Is the default of created_at CURRENT_TIMESTAMP, as a local time? */
 static bool
 created_at_is_now(Relation rel)
@@ -193,7 +180,7 @@ is_null_by_default(Form_pg_attribute attr)
 static bool
 note_column(RagColumn col, Form_pg_attribute attr, bool time_is_now)
 {
-	bool can_be_given = has_type(attr, col) &&
+	bool can_be_given = rag_column_has_type(col, attr->atttypid, attr->atttypmod) &&
 		attr->attidentity != ATTRIBUTE_IDENTITY_ALWAYS;
 	bool can_be_omitted = col == COL_CREATED_AT ? time_is_now && can_be_given :
 												  is_null_by_default(attr);
@@ -289,8 +276,6 @@ is_role_check(Node *node, AttrNumber role)
 static bool
 constraints_hold(Relation rel)
 {
-	static const RagColumn never_null[] = {COL_ID, COL_SESSION_ID, COL_ROLE,
-										   COL_CONTENT, COL_CREATED_AT};
 	TupleDesc desc = RelationGetDescr(rel);
 	TupleConstr *constr = desc->constr;
 	AttrNumber role = get_attnum(RelationGetRelid(rel), "role");
@@ -298,11 +283,13 @@ constraints_hold(Relation rel)
 	for (int i = 0; i < desc->natts; i++)
 	{
 		Form_pg_attribute attr = TupleDescAttr(desc, i);
-		bool known = !attr->attnotnull || attr->attisdropped;
+		int col;
 
-		for (int j = 0; j < (int) lengthof(never_null); j++)
-			known |= strcmp(NameStr(attr->attname), rag_columns[never_null[j]].name) == 0;
-		if (!known)
+		if (!attr->attnotnull || attr->attisdropped)
+			continue;
+		col = column_of_attribute(attr);
+		if (col == RAG_NO_COLUMN ||
+			(rag_columns[col].may & (RAG_REQUIRED | RAG_FILLED_IN)) == 0)
 			return false;
 	}
 	for (int i = 0; constr && i < constr->num_check; i++)

@@ -1,10 +1,10 @@
 /*
- * session/session_direct.h
+ * session/find_session_direct.h
  *		Touching a session without an UPDATE, and seeing it without a SELECT, where that
  *		makes no difference.
  */
-#ifndef RAG_SESSION_DIRECT_H
-#define RAG_SESSION_DIRECT_H
+#ifndef RAG_FIND_SESSION_DIRECT_H
+#define RAG_FIND_SESSION_DIRECT_H
 
 #include "base/compat.h"
 
@@ -25,4 +25,4 @@ extern bool rag_touch_directly(const RagSession *session);
  */
 extern bool rag_see_directly(const RagSession *session);
 
-#endif /* RAG_SESSION_DIRECT_H */
+#endif /* RAG_FIND_SESSION_DIRECT_H */

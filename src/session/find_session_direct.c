@@ -1,5 +1,5 @@
 /*
- * session/session_direct.c
+ * session/find_session_direct.c
  *		Touching a session without an UPDATE, and seeing it without a SELECT, where that
  *		makes no difference.
  *
@@ -30,8 +30,8 @@
 
 #include "base/schema.h"
 #include "base/table_facts.h"
+#include "session/find_session_direct.h"
 #include "session/session.h"
-#include "session/session_direct.h"
 
 /* What follows from the definition of the table alone. */
 static RagFacts facts_of_sessions;

@@ -1,0 +1,146 @@
+/*
+ * session/create_session.c
+ *		Storing the row of a new session.
+ */
+#include "base/compat.h"
+
+#include "catalog/pg_collation_d.h"
+#include "catalog/pg_type_d.h"
+#include "executor/spi.h"
+#include "utils/builtins.h"
+
+#include "base/error.h"
+#include "base/statement.h"
+#include "session/create_session.h"
+#include "session/find_session.h"
+#include "session/session.h"
+
+/* Times are named only where they are given: the caller may have no right to them. */
+#define INSERT(columns, values) \
+	"INSERT INTO @extschema@.sessions (id, user_id, metadata" columns ")" \
+	" VALUES ($1, $2, $3" values ")"
+#define INSERT_ARGS \
+	5, \
+	{ \
+		UUIDOID, TEXTOID, JSONBOID, TIMESTAMPOID, TIMESTAMPOID \
+	}
+
+/* By whether created_at is given, and updated_at. */
+static const RagStatement insert_sql[2][2] = {
+	{{INSERT("", ""), INSERT_ARGS},
+	 {INSERT(", updated_at", ", $5"), INSERT_ARGS}},
+	{{INSERT(", created_at", ", $4"), INSERT_ARGS},
+	 {INSERT(", created_at, updated_at", ", $4, $5"), INSERT_ARGS}}};
+
+static const RagStatement insert_if_missing_sql = {
+	"INSERT INTO @extschema@.sessions (id, user_id, metadata) VALUES ($1, $2, $3)"
+	" ON CONFLICT (id) DO NOTHING",
+	3,
+	{UUIDOID, TEXTOID, JSONBOID}};
+
+static const RagStatement owner_sql = {
+	"SELECT user_id::pg_catalog.text FROM @extschema@.sessions"
+	" WHERE id OPERATOR(pg_catalog.=) $1",
+	1,
+	{UUIDOID}};
+
+/* The same error, to the letter, as the primary key's. */
+pg_noreturn static void
+error_session_exists(const RagSession *session)
+{
+	char *id = DatumGetCString(DirectFunctionCall1(uuid_out,
+												   UUIDPGetDatum(session->id)));
+
+	ereport(ERROR,
+			(errcode(ERRCODE_UNIQUE_VIOLATION),
+			 errmsg("duplicate key value violates unique constraint \"%s\"",
+					"sessions_pkey"),
+			 rag_may_show_keys(session->nspoid, "sessions") ?
+				 errdetail("Key (id)=(%s) already exists.", id) :
+				 0,
+			 rag_errtable(session->nspoid, "sessions", NULL, "sessions_pkey")));
+}
+
+/*
+ * Returns false if there is no session with the id (or row security hides it). Raises
+ * 23505 if it is not user_id's, where NULL is a session of nobody.
+ */
+static bool
+find_session_of_user(const RagSession *session)
+{
+	Datum values[] = {UUIDPGetDatum(session->id)};
+	Datum owner;
+	bool isnull;
+	bool same;
+
+	if (rag_execute(&owner_sql, session->nspoid, values, NULL) == 0)
+		return false;
+	owner = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
+	if (isnull || session->user_id == NULL)
+		same = isnull && session->user_id == NULL;
+	else
+		same = DatumGetBool(DirectFunctionCall2Coll(texteq, C_COLLATION_OID, owner,
+													PointerGetDatum(session->user_id)));
+	if (!same)
+		error_session_exists(session);
+	return true;
+}
+
+/* How often to go on when the session comes or goes between two looks at it. */
+#define ATTEMPTS 3
+
+/* The INSERT stored nothing and the row is not visible: row security, or a trigger. */
+pg_noreturn static void
+error_not_created(const RagSession *session)
+{
+	if (rag_may_show_keys(session->nspoid, "sessions"))
+		rag_error_discarded(session->nspoid, "sessions");
+	error_session_exists(session);
+}
+
+/* Looks first: an INSERT would wait for whoever is writing to the session. */
+void
+rag_insert_missing_session(const RagSession *session, const Datum *values,
+						   const char *nulls)
+{
+	for (int i = 0; i < ATTEMPTS; i++)
+	{
+		if (find_session_of_user(session) ||
+			rag_execute(&insert_if_missing_sql, session->nspoid, values, nulls) > 0)
+			return;
+	}
+	error_not_created(session);
+}
+
+/*
+ * A session that somebody else creates meanwhile is there, and not locked: it is then
+ * locked as any other.
+ */
+void
+rag_claim_session(const RagSession *session, bool touch)
+{
+	Datum values[] = {UUIDPGetDatum(session->id), PointerGetDatum(session->user_id),
+					  (Datum) 0};
+	const char nulls[] = {' ', session->user_id ? ' ' : 'n', 'n'};
+
+	for (int i = 0; i < ATTEMPTS; i++)
+	{
+		if (touch ? rag_try_touch_session(session) : rag_lock_session(session))
+			return;
+		if ((session->user_id == NULL || !find_session_of_user(session)) &&
+			rag_execute(&insert_if_missing_sql, session->nspoid, values, nulls) > 0)
+			return;
+	}
+	error_not_created(session);
+}
+
+void
+rag_insert_session(Oid nspoid, const Datum *values, const char *nulls)
+{
+	bool has_created_at = nulls[SESSION_CREATED_AT] != 'n';
+	bool has_updated_at = nulls[SESSION_UPDATED_AT] != 'n';
+
+	if (rag_execute(&insert_sql[has_created_at][has_updated_at], nspoid, values,
+					nulls) == 0)
+		rag_error_discarded(nspoid, "sessions");
+}

@@ -1,0 +1,82 @@
+/*
+ * session/find_session.c
+ *		Finding, locking and touching a session.
+ */
+#include "base/compat.h"
+
+#include "catalog/pg_type_d.h"
+#include "executor/spi.h"
+
+#include "base/error.h"
+#include "base/statement.h"
+#include "session/find_session.h"
+#include "session/find_session_direct.h"
+#include "session/session.h"
+
+static const RagStatement touch_sql[] =
+	RAG_ON_SESSION("UPDATE @extschema@.sessions SET updated_at = CURRENT_TIMESTAMP", "");
+
+static const RagStatement lock_sql[] =
+	RAG_ON_SESSION("SELECT FROM @extschema@.sessions", " FOR NO KEY UPDATE");
+
+static const RagStatement look_sql[] =
+	RAG_ON_SESSION("SELECT FROM @extschema@.sessions", "");
+
+/* Runs a statement of RAG_ON_SESSION() and returns the number of rows. */
+static uint64
+execute_on(const RagSession *session, const RagStatement *statements)
+{
+	Datum values[] = {UUIDPGetDatum(session->id), PointerGetDatum(session->user_id)};
+
+	return rag_execute(&statements[session->user_id != NULL], session->nspoid, values,
+					   NULL);
+}
+
+bool
+rag_lock_session(const RagSession *session)
+{
+	return execute_on(session, lock_sql) > 0;
+}
+
+void
+rag_lock_existing_session(const RagSession *session)
+{
+	if (!rag_lock_session(session))
+		rag_error_no_session(session->nspoid, session->id);
+}
+
+/*
+ * Where no row was updated, that is not proof that there is no session: a trigger of
+ * the user may have suppressed the update. Then this takes the lock that the update
+ * would have taken.
+ */
+bool
+rag_try_touch_session(const RagSession *session)
+{
+	return rag_touch_directly(session) || execute_on(session, touch_sql) > 0 ||
+		rag_lock_session(session);
+}
+
+void
+rag_touch_session(const RagSession *session)
+{
+	if (!rag_try_touch_session(session))
+		rag_error_no_session(session->nspoid, session->id);
+}
+
+bool
+rag_session_exists(const RagSession *session)
+{
+	return execute_on(session, look_sql) > 0;
+}
+
+void
+rag_require_session(const RagSession *session)
+{
+	const RagStatement *look = &look_sql[session->user_id != NULL];
+	Datum values[] = {UUIDPGetDatum(session->id), PointerGetDatum(session->user_id)};
+
+	if (!rag_see_directly(session) &&
+		rag_query(look, session->nspoid, values, NULL) == 0)
+		rag_error_no_session(session->nspoid, session->id);
+}
