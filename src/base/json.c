@@ -1,6 +1,6 @@
 /*
  * base/json.c
- *		Reading the values of a JSON document.
+ *		Reading the values of a JSON document, and building one.
  */
 #include "base/compat.h"
 
@@ -189,4 +189,61 @@ rag_text_from_json(int element, const char *field, const JsonbValue *value)
 		rag_error_field(element, field, "a string");
 	return PointerGetDatum(cstring_to_text_with_len(value->val.string.val,
 													value->val.string.len));
+}
+
+JsonbValue
+rag_json_string(const char *str, int len)
+{
+	JsonbValue value = {.type = jbvString,
+						.val.string = {.len = len, .val = unconstify(char *, str)}};
+
+	return value;
+}
+
+void
+rag_push_key(RagJsonbState *state, const char *name)
+{
+	JsonbValue key = rag_json_string(name, strlen(name));
+
+	rag_push_jsonb(state, WJB_KEY, &key);
+}
+
+void
+rag_push_pair(RagJsonbState *state, JsonbValue key, JsonbValue *value)
+{
+	rag_push_jsonb(state, WJB_KEY, &key);
+	rag_push_jsonb(state, WJB_VALUE, value);
+}
+
+void
+rag_push_pairs(RagJsonbState *state, JsonbContainer *object)
+{
+	JsonbIterator *it = JsonbIteratorInit(object);
+	JsonbValue key;
+	JsonbValue value;
+
+	(void) JsonbIteratorNext(&it, &key, true); /* WJB_BEGIN_OBJECT */
+	while (JsonbIteratorNext(&it, &key, true) == WJB_KEY)
+	{
+		(void) JsonbIteratorNext(&it, &value, true);
+		rag_push_pair(state, key, &value);
+	}
+}
+
+JsonbValue *
+rag_built_value(const RagJsonbState *state)
+{
+	JsonbValue *value = palloc(sizeof(JsonbValue));
+
+	JsonbToJsonbValue(JsonbValueToJsonb(state->result), value);
+	return value;
+}
+
+Jsonb *
+rag_json_object(const char *name, JsonbValue value)
+{
+	JsonbPair pair = {.key = rag_json_string(name, strlen(name)), .value = value};
+	JsonbValue object = {.type = jbvObject, .val.object = {.nPairs = 1, .pairs = &pair}};
+
+	return JsonbValueToJsonb(&object);
 }

@@ -1,7 +1,8 @@
 /*
  * base/json.h
- *		Reading the values of a JSON document. What is wrong is an error that names
- *		the field and, where there is an array of messages, the message's place in it.
+ *		Reading the values of a JSON document, and building one. What is wrong in a
+ *		document is an error that names the field and, where there is an array of
+ *		messages, the message's place in it.
  */
 #ifndef RAG_JSON_H
 #define RAG_JSON_H
@@ -38,5 +39,19 @@ pg_noreturn extern void rag_error_field(int element, const char *field,
 /* Raises 22023: there is no field by this name; detail says which there are. */
 pg_noreturn extern void rag_error_unknown_field(int element, const JsonbValue *name,
 												const char *detail);
+
+/* A string as a JSON value, which points to it. */
+extern JsonbValue rag_json_string(const char *str, int len);
+
+/* Building: a key, a key with its value, and all pairs of an object. */
+extern void rag_push_key(RagJsonbState *state, const char *name);
+extern void rag_push_pair(RagJsonbState *state, JsonbValue key, JsonbValue *value);
+extern void rag_push_pairs(RagJsonbState *state, JsonbContainer *object);
+
+/* What was built, as a value that can be part of another. */
+extern JsonbValue *rag_built_value(const RagJsonbState *state);
+
+/* An object with one key. */
+extern Jsonb *rag_json_object(const char *name, JsonbValue value);
 
 #endif /* RAG_JSON_H */

@@ -66,7 +66,7 @@ has_key(Jsonb *object, const JsonbValue *key)
 										key->val.string.len, &buffer) != NULL;
 }
 
-/* Without the keys that change has with null: that is what merged has for them, too. */
+/* Drops the keys that are null in change; in merged they are null as well. */
 static Jsonb *
 remove_nulls(Jsonb *merged, Jsonb *change)
 {
@@ -82,8 +82,7 @@ remove_nulls(Jsonb *merged, Jsonb *change)
 		(void) JsonbIteratorNext(&it, &value, true);
 		if (value.type == jbvNull && has_key(change, &key))
 			continue;
-		rag_push_jsonb(&state, WJB_KEY, &key);
-		rag_push_jsonb(&state, WJB_VALUE, &value);
+		rag_push_pair(&state, key, &value);
 	}
 	rag_push_jsonb(&state, WJB_END_OBJECT, NULL);
 	return JsonbValueToJsonb(state.result);
@@ -124,12 +123,8 @@ rag_summary_upto(Jsonb *metadata, int64 *upto_id)
 Jsonb *
 rag_set_summary_upto(Jsonb *metadata, int64 upto_id)
 {
-	JsonbPair pair = {
-		.key = {.type = jbvString,
-				.val.string = {.len = strlen(SUMMARY_UPTO), .val = SUMMARY_UPTO}},
-		.value = {.type = jbvNumeric, .val.numeric = int64_to_numeric(upto_id)}};
-	JsonbValue object = {.type = jbvObject, .val.object = {.nPairs = 1, .pairs = &pair}};
-	Datum change = JsonbPGetDatum(JsonbValueToJsonb(&object));
+	JsonbValue id = {.type = jbvNumeric, .val.numeric = int64_to_numeric(upto_id)};
+	Datum change = JsonbPGetDatum(rag_json_object(SUMMARY_UPTO, id));
 
 	return DatumGetJsonbP(DirectFunctionCall2(jsonb_concat, JsonbPGetDatum(metadata),
 											  change));

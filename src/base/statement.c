@@ -260,11 +260,49 @@ rag_query(const RagStatement *statement, Oid nspoid,
 	return execute(statement, nspoid, values, nulls, true, NULL);
 }
 
-uint64
-rag_query_into(const RagStatement *statement, Oid nspoid, const Datum *values,
-			   const char *nulls, DestReceiver *dest)
+/* Passes rows on to a function of ours. */
+typedef struct EachReceiver
 {
-	return execute(statement, nspoid, values, nulls, true, dest);
+	DestReceiver receiver; /* must be first */
+	RagReceiveRow receive;
+	void *arg;
+} EachReceiver;
+
+static bool
+receive_row(TupleTableSlot *slot, DestReceiver *self)
+{
+	EachReceiver *each = (EachReceiver *) self;
+
+	slot_getallattrs(slot);
+	return each->receive(slot, each->arg);
+}
+
+static void
+start_receiving(DestReceiver *self pg_attribute_unused(),
+				int operation pg_attribute_unused(),
+				TupleDesc typeinfo pg_attribute_unused())
+{
+}
+
+static void
+stop_receiving(DestReceiver *self pg_attribute_unused())
+{
+}
+
+void
+rag_query_each(const RagStatement *statement, Oid nspoid, const Datum *values,
+			   const char *nulls, RagReceiveRow receive, void *arg)
+{
+	EachReceiver each = {
+		.receiver = {.receiveSlot = receive_row,
+					 .rStartup = start_receiving,
+					 .rShutdown = stop_receiving,
+					 .rDestroy = stop_receiving,
+					 .mydest = DestNone},
+		.receive = receive,
+		.arg = arg};
+
+	execute(statement, nspoid, values, nulls, true, &each.receiver);
 }
 
 uint64
@@ -287,6 +325,6 @@ rag_return_rows(FunctionCallInfo fcinfo, const RagStatement *statement, Oid nspo
 	SetTuplestoreDestReceiverParams(dest, rsinfo->setResult, CurrentMemoryContext,
 									false, rsinfo->setDesc,
 									gettext_noop("a column of the table has another type"));
-	rag_query_into(statement, nspoid, values, nulls, dest);
+	execute(statement, nspoid, values, nulls, true, dest);
 	dest->rDestroy(dest);
 }

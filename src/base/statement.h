@@ -11,7 +11,7 @@
 
 #include "base/compat.h"
 
-#include "tcop/dest.h"
+#include "executor/tuptable.h"
 
 #define RAG_MAX_ARGS 12
 
@@ -42,12 +42,13 @@ extern uint64 rag_query(const RagStatement *statement, Oid nspoid,
 						const Datum *values, const char *nulls);
 
 /*
- * The same, with the rows sent to dest one by one, as they are found. A dest that
- * refuses a row ends the query. Returns the number of rows that dest took.
+ * The same, but calls receive for each row as it is found, with arg. A false ends the
+ * query. Slots are for that call alone, and have all their values.
  */
-extern uint64 rag_query_into(const RagStatement *statement, Oid nspoid,
-							 const Datum *values, const char *nulls,
-							 DestReceiver *dest);
+typedef bool (*RagReceiveRow)(TupleTableSlot *row, void *arg);
+extern void rag_query_each(const RagStatement *statement, Oid nspoid,
+						   const Datum *values, const char *nulls,
+						   RagReceiveRow receive, void *arg);
 
 /*
  * Runs a SELECT that is too rare to be worth a kept plan; sql is taken as it

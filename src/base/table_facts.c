@@ -1,9 +1,10 @@
 /*
  * base/table_facts.c
- *		Do facts about a table still hold?
+ *		What every shortcut needs to know of a table.
  */
 #include "base/compat.h"
 
+#include "catalog/pg_am_d.h"
 #include "commands/extension.h"
 #include "commands/trigger.h"
 #include "executor/executor.h"
@@ -16,13 +17,13 @@
 
 #include "base/table_facts.h"
 
-static RagFacts *all_facts = NULL;
+static RagTableFacts *all_facts = NULL;
 
 /* Somebody has changed the table: any table, if relid is InvalidOid. */
 static void
 forget_facts(Datum arg pg_attribute_unused(), Oid relid)
 {
-	for (RagFacts *facts = all_facts; facts; facts = facts->next)
+	for (RagTableFacts *facts = all_facts; facts; facts = facts->next)
 	{
 		if (relid == InvalidOid || relid == facts->table || relid == facts->other)
 		{
@@ -33,7 +34,7 @@ forget_facts(Datum arg pg_attribute_unused(), Oid relid)
 }
 
 static void
-watch(RagFacts *facts)
+watch(RagTableFacts *facts)
 {
 	if (facts->watched)
 		return;
@@ -45,7 +46,7 @@ watch(RagFacts *facts)
 }
 
 void
-rag_begin_facts(RagFacts *facts, Oid table, Oid other)
+rag_begin_facts(RagTableFacts *facts, Oid table, Oid other)
 {
 	watch(facts);
 	facts->table = table;
@@ -55,7 +56,7 @@ rag_begin_facts(RagFacts *facts, Oid table, Oid other)
 }
 
 void
-rag_end_facts(RagFacts *facts)
+rag_end_facts(RagTableFacts *facts)
 {
 	facts->hold = !facts->changed;
 }
@@ -69,7 +70,7 @@ citus_is_loaded(void)
 
 /* Extensions like pgaudit watch the check of rights. */
 const char *
-rag_obstacle_of_caller(Relation rel, AclMode rights)
+rag_caller_obstacle(Relation rel, AclMode rights)
 {
 	Oid relid = RelationGetRelid(rel);
 
@@ -86,5 +87,18 @@ rag_obstacle_of_caller(Relation rel, AclMode rights)
 		return "a hook that checks rights";
 	if (check_enable_rls(relid, InvalidOid, true) == RLS_ENABLED)
 		return "row security";
+	return NULL;
+}
+
+const char *
+rag_table_obstacle(Relation rel)
+{
+	if (rel->rd_rel->relkind != RELKIND_RELATION ||
+		rel->rd_rel->relam != HEAP_TABLE_AM_OID)
+		return "the kind of the table";
+	if (rel->rd_rel->relispartition || rel->rd_rel->relhassubclass)
+		return "partitions or inheritance";
+	if (rel->rd_rules != NULL)
+		return "rules";
 	return NULL;
 }

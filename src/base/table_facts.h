@@ -1,10 +1,26 @@
 /*
  * base/table_facts.h
- *		Do facts about a table still hold?
+ *		What every shortcut needs to know of a table.
  *
- *		Where rows are read or written directly, finding out that a table is plain costs
- *		more than the rows. What follows from the definition of the table alone is kept,
- *		by each module for itself; here is until when.
+ *		A shortcut reads or writes rows without the executor: a file X_direct.c does
+ *		what X.c does by a statement. Its contract:
+ *
+ *		- It gives the same result as the statement, errors included, or it steps
+ *		  aside: it then returns false, with nothing done, and the statement is run.
+ *		- It steps aside unless the table is plain: the executor would do no more than
+ *		  to read or to store a row with its index entries. So a plain table has no
+ *		  rules, no partitions or children, no triggers except those that are known to
+ *		  have nothing to do here, no generated columns, and only types, defaults,
+ *		  constraints and indexes that the shortcut itself serves.
+ *		- It steps aside unless the caller may do it with rights on whole tables and
+ *		  nobody watches: rag_caller_obstacle() has the reasons.
+ *		- What it found out about a table holds until the table is changed.
+ *
+ *		A new reason to step aside goes into rag_table_obstacle() where it concerns every
+ *		shortcut's table, into rag_caller_obstacle() where it concerns the caller, or else
+ *		to the facts of the one shortcut that it concerns. The tests of insert_direct,
+ *		get_messages_direct and find_session_direct compare both ways: each reason has a
+ *		case there.
  */
 #ifndef RAG_TABLE_FACTS_H
 #define RAG_TABLE_FACTS_H
@@ -14,35 +30,46 @@
 #include "nodes/parsenodes.h"
 #include "utils/relcache.h"
 
-/* For each set of facts a static variable, all zero at first. */
-typedef struct RagFacts
+/*
+ * Finding out that a table is plain costs more than the rows that are read or stored.
+ * Each shortcut keeps what follows from the definition of the table alone, and this
+ * tells until when that holds. It is a static variable, all zero at first.
+ */
+typedef struct RagTableFacts
 {
 	Oid table;
 	Oid other; /* the facts are about this table, too, unless it is InvalidOid */
 	bool hold;
 	bool changed; /* a table was changed while they were found out */
 	bool watched;
-	struct RagFacts *next;
-} RagFacts;
+	struct RagTableFacts *next;
+} RagTableFacts;
 
 static inline bool
-rag_facts_hold(const RagFacts *facts, Oid table)
+rag_facts_hold(const RagTableFacts *facts, Oid table)
 {
 	return facts->hold && facts->table == table;
 }
 
 /*
  * To be called before facts about one or two tables, which are locked, are found out,
- * and after. They hold from then on, until a table is changed; after an error, or a
- * change meanwhile, they are to be found out again by the next one who asks.
+ * and after that. The facts hold from then on, until one of the tables is changed. If
+ * there was an error in between, or a change, they do not hold at all, and the next
+ * call finds them out again.
  */
-extern void rag_begin_facts(RagFacts *facts, Oid table, Oid other);
-extern void rag_end_facts(RagFacts *facts);
+extern void rag_begin_facts(RagTableFacts *facts, Oid table, Oid other);
+extern void rag_end_facts(RagTableFacts *facts);
 
 /*
  * Why the caller cannot do to the table directly what needs all these rights on it,
  * or NULL.
  */
-extern const char *rag_obstacle_of_caller(Relation rel, AclMode rights);
+extern const char *rag_caller_obstacle(Relation rel, AclMode rights);
+
+/*
+ * Why no shortcut serves the table, which is open, whatever is to be done with it; or
+ * NULL. (The shortcut has to look at triggers, columns, constraints and indexes.)
+ */
+extern const char *rag_table_obstacle(Relation rel);
 
 #endif /* RAG_TABLE_FACTS_H */

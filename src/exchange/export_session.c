@@ -10,6 +10,7 @@
 #include "utils/memutils.h"
 
 #include "base/error.h"
+#include "base/json.h"
 #include "base/statement.h"
 #include "message/message.h"
 #include "session/find_session.h"
@@ -98,7 +99,6 @@ messages_statement(void)
 /* Takes the messages, and puts them into the document that is being built. */
 typedef struct Document
 {
-	DestReceiver receiver; /* must be first */
 	MemoryContext context; /* of the document */
 	RagJsonbState state;
 	Size size; /* of the messages */
@@ -121,14 +121,13 @@ check_size(const Document *document)
 }
 
 static bool
-receive_message(TupleTableSlot *slot, DestReceiver *self)
+receive_message(TupleTableSlot *slot, void *arg)
 {
-	Document *document = (Document *) self;
+	Document *document = arg;
 	MemoryContext old = MemoryContextSwitchTo(document->context);
 	Jsonb *message;
 	JsonbValue value;
 
-	slot_getallattrs(slot);
 	message = DatumGetJsonbPCopy(slot->tts_values[0]);
 	document->size += VARSIZE(message);
 	check_size(document);
@@ -138,66 +137,32 @@ receive_message(TupleTableSlot *slot, DestReceiver *self)
 	return true;
 }
 
-static void
-start_receiving(DestReceiver *self pg_attribute_unused(),
-				int operation pg_attribute_unused(),
-				TupleDesc typeinfo pg_attribute_unused())
-{
-}
-
-static void
-stop_receiving(DestReceiver *self pg_attribute_unused())
-{
-}
-
-static void
-push_key(RagJsonbState *state, const char *name)
-{
-	JsonbValue key = {.type = jbvString,
-					  .val.string = {.len = strlen(name),
-									 .val = unconstify(char *, name)}};
-
-	rag_push_jsonb(state, WJB_KEY, &key);
-}
-
 /* The fields of the session. It was there a moment ago, in the same snapshot. */
 static void
 push_session(RagJsonbState *state, Oid nspoid, const pg_uuid_t *session_id)
 {
 	Datum values[] = {UUIDPGetDatum(session_id)};
-	JsonbIterator *it;
-	JsonbIteratorToken token;
-	JsonbValue value;
+	Datum fields;
 	bool isnull;
 
 	if (rag_query(session_statement(), nspoid, values, NULL) == 0)
 		rag_error_no_session(nspoid, session_id);
-	it = JsonbIteratorInit(&DatumGetJsonbP(SPI_getbinval(SPI_tuptable->vals[0],
-														 SPI_tuptable->tupdesc, 1,
-														 &isnull))
-								->root);
-	(void) JsonbIteratorNext(&it, &value, true); /* WJB_BEGIN_OBJECT */
-	while ((token = JsonbIteratorNext(&it, &value, true)) != WJB_END_OBJECT)
-		rag_push_jsonb(state, token, &value);
+	fields = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
+	rag_push_pairs(state, &DatumGetJsonbP(fields)->root);
 }
 
 static Jsonb *
 export_document(Oid nspoid, const pg_uuid_t *session_id)
 {
 	Datum values[] = {UUIDPGetDatum(session_id), Int64GetDatum(PG_INT64_MIN)};
-	Document document = {
-		.receiver = {.receiveSlot = receive_message,
-					 .rStartup = start_receiving,
-					 .rShutdown = stop_receiving,
-					 .rDestroy = stop_receiving,
-					 .mydest = DestNone},
-		.context = CurrentMemoryContext};
+	Document document = {.context = CurrentMemoryContext};
 
 	rag_push_jsonb(&document.state, WJB_BEGIN_OBJECT, NULL);
 	push_session(&document.state, nspoid, session_id);
-	push_key(&document.state, "messages");
+	rag_push_key(&document.state, "messages");
 	rag_push_jsonb(&document.state, WJB_BEGIN_ARRAY, NULL);
-	rag_query_into(messages_statement(), nspoid, values, NULL, &document.receiver);
+	rag_query_each(messages_statement(), nspoid, values, NULL, receive_message,
+				   &document);
 	rag_push_jsonb(&document.state, WJB_END_ARRAY, NULL);
 	rag_push_jsonb(&document.state, WJB_END_OBJECT, NULL);
 	return JsonbValueToJsonb(document.state.result);

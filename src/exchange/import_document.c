@@ -144,26 +144,15 @@ choose_session_id(RagConversation *conversation, bool keep_id)
 				 errhint("Without keep_id the session gets a new id.")));
 }
 
-static Jsonb *
-system_prompt_object(const text *prompt)
-{
-	JsonbPair pair = {
-		.key = {.type = jbvString,
-				.val.string = {.len = strlen(SYSTEM_PROMPT), .val = SYSTEM_PROMPT}},
-		.value = {.type = jbvString,
-				  .val.string = {.len = VARSIZE_ANY_EXHDR(prompt),
-								 .val = (char *) VARDATA_ANY(prompt)}}};
-	JsonbValue object = {.type = jbvObject, .val.object = {.nPairs = 1, .pairs = &pair}};
-
-	return JsonbValueToJsonb(&object);
-}
-
 /* The instructions to the model are the session's. */
 static void
 add_system_prompt(RagConversation *conversation, Oid nspoid)
 {
 	Datum *metadata = &conversation->values[SESSION_METADATA];
-	Jsonb *prompt = system_prompt_object(conversation->chat.system_prompt);
+	const text *text = conversation->chat.system_prompt;
+	Jsonb *prompt = rag_json_object(SYSTEM_PROMPT,
+									rag_json_string(VARDATA_ANY(text),
+													VARSIZE_ANY_EXHDR(text)));
 	Jsonb *given = NULL;
 	JsonbValue buffer;
 

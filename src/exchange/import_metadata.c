@@ -34,21 +34,12 @@ rag_json_is_empty(const JsonbValue *value)
 	}
 }
 
-static JsonbValue
-string_value(const char *str, int len)
-{
-	JsonbValue value = {.type = jbvString,
-						.val.string = {.len = len, .val = unconstify(char *, str)}};
-
-	return value;
-}
-
 void
 rag_keep_field(RagExtra *extra, const char *name, int len, const JsonbValue *value)
 {
 	JsonbPair *pair = palloc0(sizeof(JsonbPair));
 
-	pair->key = string_value(name, len);
+	pair->key = rag_json_string(name, len);
 	pair->value = *value;
 	extra->fields = lappend(extra->fields, pair);
 }
@@ -66,16 +57,6 @@ rag_kept_field(const RagExtra *extra, const char *name)
 			return &pair->value;
 	}
 	return NULL;
-}
-
-/* What was built, as a value that can be part of another. */
-static JsonbValue *
-built_value(const RagJsonbState *state)
-{
-	JsonbValue *value = palloc(sizeof(JsonbValue));
-
-	JsonbToJsonbValue(JsonbValueToJsonb(state->result), value);
-	return value;
 }
 
 /* ------------------------------------------------------------------------
@@ -157,7 +138,8 @@ text_of_parts(RagExtra *extra, int element, JsonbContainer *parts)
 	}
 	rag_push_jsonb(&others, WJB_END_ARRAY, NULL);
 	if (others.result->val.array.nElems > 0)
-		rag_keep_field(extra, CONTENT_PARTS, strlen(CONTENT_PARTS), built_value(&others));
+		rag_keep_field(extra, CONTENT_PARTS, strlen(CONTENT_PARTS),
+					   rag_built_value(&others));
 	return cstring_to_text_with_len(str.data, str.len);
 }
 
@@ -179,13 +161,6 @@ rag_text_of_content(RagExtra *extra, int element, JsonbValue *content)
  */
 
 static void
-push_pair(RagJsonbState *state, JsonbValue key, JsonbValue *value)
-{
-	rag_push_jsonb(state, WJB_KEY, &key);
-	rag_push_jsonb(state, WJB_VALUE, value);
-}
-
-static void
 push_fields(RagJsonbState *state, const RagExtra *extra)
 {
 	ListCell *lc;
@@ -194,32 +169,16 @@ push_fields(RagJsonbState *state, const RagExtra *extra)
 	{
 		JsonbPair *pair = lfirst(lc);
 
-		push_pair(state, pair->key, &pair->value);
-	}
-}
-
-static void
-push_object(RagJsonbState *state, const JsonbValue *object)
-{
-	JsonbIterator *it = JsonbIteratorInit(object->val.binary.data);
-	JsonbValue key;
-	JsonbValue value;
-
-	(void) JsonbIteratorNext(&it, &key, true); /* WJB_BEGIN_OBJECT */
-	while (JsonbIteratorNext(&it, &key, true) == WJB_KEY)
-	{
-		(void) JsonbIteratorNext(&it, &value, true);
-		push_pair(state, key, &value);
+		rag_push_pair(state, pair->key, &pair->value);
 	}
 }
 
 static void
 push_results(RagJsonbState *state, const RagExtra *extra)
 {
-	JsonbValue key = string_value(TOOL_RESULTS, strlen(TOOL_RESULTS));
 	ListCell *lc;
 
-	rag_push_jsonb(state, WJB_KEY, &key);
+	rag_push_key(state, TOOL_RESULTS);
 	rag_push_jsonb(state, WJB_BEGIN_ARRAY, NULL);
 	foreach (lc, extra->results)
 		rag_push_jsonb(state, WJB_ELEM, (JsonbValue *) lfirst(lc));
@@ -230,15 +189,15 @@ JsonbValue *
 rag_tool_result(const RagExtra *extra, const text *content)
 {
 	RagJsonbState state = {0};
-	JsonbValue value = string_value("", 0);
+	JsonbValue value = rag_json_string("", 0);
 
 	if (content)
-		value = string_value(VARDATA_ANY(content), VARSIZE_ANY_EXHDR(content));
+		value = rag_json_string(VARDATA_ANY(content), VARSIZE_ANY_EXHDR(content));
 	rag_push_jsonb(&state, WJB_BEGIN_OBJECT, NULL);
 	push_fields(&state, extra);
-	push_pair(&state, string_value(CONTENT, strlen(CONTENT)), &value);
+	rag_push_pair(&state, rag_json_string(CONTENT, strlen(CONTENT)), &value);
 	rag_push_jsonb(&state, WJB_END_OBJECT, NULL);
-	return built_value(&state);
+	return rag_built_value(&state);
 }
 
 static void
@@ -283,7 +242,7 @@ rag_set_metadata(RagMessage *message, const RagExtra *extra)
 		if (extra->metadata && extra->metadata->type != jbvNull)
 		{
 			check_names(message, extra);
-			push_object(&state, extra->metadata);
+			rag_push_pairs(&state, extra->metadata->val.binary.data);
 		}
 		push_fields(&state, extra);
 		if (extra->results != NIL)

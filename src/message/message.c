@@ -13,6 +13,7 @@
 #include "base/json.h"
 #include "base/metadata.h"
 #include "base/schema.h"
+#include "base/statement.h"
 #include "message/message.h"
 #include "message/role.h"
 
@@ -207,4 +208,15 @@ rag_check_columns(int optional, Oid nspoid)
 				 errhint("Run ALTER EXTENSION rag_events UPDATE, or leave %s out.",
 						 name)));
 	}
+}
+
+uint64
+rag_execute_message(const RagStatement *statement, const RagMessage *message, Oid nspoid)
+{
+	char nulls[RAG_NCOLUMNS];
+
+	StaticAssertStmt((int) RAG_NCOLUMNS <= RAG_MAX_ARGS, "too many columns for a statement");
+	for (int col = 0; col < RAG_NCOLUMNS; col++)
+		nulls[col] = message->isnull[col] ? 'n' : ' ';
+	return rag_execute(statement, nspoid, message->values, nulls);
 }

@@ -11,6 +11,8 @@
 #include "utils/jsonb.h"
 #include "utils/uuid.h"
 
+#include "base/statement.h"
+
 /*
  * The columns of messages. From token_count on they are optional: an INSERT names them
  * only when there is a value, as earlier versions of the table do not have them, or the
@@ -115,5 +117,12 @@ extern void rag_check_values(const RagMessage *message, Oid nspoid);
  * of an earlier version.
  */
 extern void rag_check_columns(int optional, Oid nspoid);
+
+/*
+ * Runs a statement whose parameters are the values of all columns, in their order.
+ * Returns the number of rows. The caller is connected to SPI.
+ */
+extern uint64 rag_execute_message(const RagStatement *statement,
+								  const RagMessage *message, Oid nspoid);
 
 #endif /* RAG_MESSAGE_H */

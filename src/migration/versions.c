@@ -37,15 +37,15 @@
 /* The columns of rag_migrations(), in order. */
 enum
 {
-	COL_VERSION,
-	COL_DOWN_VERSION,
-	COL_REVISION,
-	COL_DESCRIPTION,
-	COL_IS_CURRENT,
-	COL_IS_HEAD,
-	COL_APPLIED_AT,
-	COL_APPLIED_BY,
-	NUM_COLS
+	MIGRATION_VERSION,
+	MIGRATION_DOWN_VERSION,
+	MIGRATION_REVISION,
+	MIGRATION_DESCRIPTION,
+	MIGRATION_IS_CURRENT,
+	MIGRATION_IS_HEAD,
+	MIGRATION_APPLIED_AT,
+	MIGRATION_APPLIED_BY,
+	MIGRATION_NCOLUMNS
 };
 
 static const RagStatement last_run = {
@@ -160,6 +160,7 @@ next_in_chain(List *scripts, List *chain)
 	return NULL;
 }
 
+/* The versions from the base to the head, palloc'd strings. */
 static List *
 chain_of(List *scripts)
 {
@@ -169,12 +170,6 @@ chain_of(List *scripts)
 	while ((next = next_in_chain(scripts, chain)) != NULL)
 		chain = lappend(chain, next);
 	return chain;
-}
-
-List *
-rag_version_chain(void)
-{
-	return chain_of(rag_list_extension_scripts());
 }
 
 /* Returns the place of the version in the chain, or -1. */
@@ -206,7 +201,7 @@ Datum
 rag_next_version(PG_FUNCTION_ARGS)
 {
 	char *current = rag_installed_version();
-	List *chain = rag_version_chain();
+	List *chain = chain_of(rag_list_extension_scripts());
 	int64 place = place_of(chain, current);
 
 	if (PG_ARGISNULL(0))
@@ -261,12 +256,12 @@ opening_value(const char *script, const char *key)
 static void
 set_last_run(Oid nspoid, Datum *values, bool *nulls)
 {
-	if (rag_query(&last_run, nspoid, &values[COL_VERSION], NULL) == 0)
+	if (rag_query(&last_run, nspoid, &values[MIGRATION_VERSION], NULL) == 0)
 		return;
 	for (int i = 0; i < 2; i++)
-		values[COL_APPLIED_AT + i] =
+		values[MIGRATION_APPLIED_AT + i] =
 			SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, i + 1,
-						  &nulls[COL_APPLIED_AT + i]);
+						  &nulls[MIGRATION_APPLIED_AT + i]);
 }
 
 static void
@@ -286,11 +281,11 @@ set_version(List *scripts, List *chain, int place, Datum *values, bool *nulls)
 	char *opening = rag_read_extension_file(script);
 	bool has_down = previous && contains(scripts, script_name(version, previous));
 
-	set_text(COL_VERSION, cstring_to_text(version), values, nulls);
-	set_text(COL_DOWN_VERSION, has_down ? cstring_to_text(previous) : NULL,
+	set_text(MIGRATION_VERSION, cstring_to_text(version), values, nulls);
+	set_text(MIGRATION_DOWN_VERSION, has_down ? cstring_to_text(previous) : NULL,
 			 values, nulls);
-	set_text(COL_REVISION, opening_value(opening, "revision"), values, nulls);
-	set_text(COL_DESCRIPTION, opening_value(opening, "description"), values,
+	set_text(MIGRATION_REVISION, opening_value(opening, "revision"), values, nulls);
+	set_text(MIGRATION_DESCRIPTION, opening_value(opening, "description"), values,
 			 nulls);
 }
 
@@ -318,13 +313,13 @@ rag_migrations(PG_FUNCTION_ARGS)
 	SPI_connect();
 	for (int place = 0; place < list_length(chain); place++)
 	{
-		Datum values[NUM_COLS] = {0};
-		bool nulls[NUM_COLS] = {0};
+		Datum values[MIGRATION_NCOLUMNS] = {0};
+		bool nulls[MIGRATION_NCOLUMNS] = {0};
 
 		set_version(scripts, chain, place, values, nulls);
-		values[COL_IS_CURRENT] = BoolGetDatum(place == current);
-		values[COL_IS_HEAD] = BoolGetDatum(place == list_length(chain) - 1);
-		nulls[COL_APPLIED_AT] = nulls[COL_APPLIED_BY] = true;
+		values[MIGRATION_IS_CURRENT] = BoolGetDatum(place == current);
+		values[MIGRATION_IS_HEAD] = BoolGetDatum(place == list_length(chain) - 1);
+		nulls[MIGRATION_APPLIED_AT] = nulls[MIGRATION_APPLIED_BY] = true;
 		if (place <= current)
 			set_last_run(nspoid, values, nulls);
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);

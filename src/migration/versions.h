@@ -7,8 +7,6 @@
 
 #include "base/compat.h"
 
-#include "nodes/pg_list.h"
-
 /* The version with the full script, which all others are steps away from. */
 #define RAG_BASE_VERSION "1.0"
 
@@ -23,11 +21,5 @@
  * when the extension is not installed.
  */
 extern char *rag_installed_version(void);
-
-/*
- * Returns the versions from the base to the head, palloc'd strings, as the
- * installed scripts chain them. Errors: those of rag_list_extension_scripts().
- */
-extern List *rag_version_chain(void);
 
 #endif /* RAG_VERSIONS_H */

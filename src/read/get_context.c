@@ -47,7 +47,6 @@ static const RagStatement newest_first = {
 /* Takes messages until the window is full. */
 typedef struct Window
 {
-	DestReceiver receiver; /* must be first */
 	TupleDesc desc;
 	MemoryContext context; /* of the messages */
 	List *messages;		   /* HeapTuples, newest first */
@@ -99,30 +98,16 @@ keep_message(Window *window, const TupleTableSlot *slot, int32 tokens)
 
 /* Returns false, which ends the query, when the message does not fit. */
 static bool
-receive_message(TupleTableSlot *slot, DestReceiver *self)
+receive_message(TupleTableSlot *slot, void *arg)
 {
-	Window *window = (Window *) self;
-	int32 tokens;
+	Window *window = arg;
+	int32 tokens = count_tokens(slot);
 
-	slot_getallattrs(slot);
-	tokens = count_tokens(slot);
 	if (tokens > window->left)
 		return false;
 	window->left -= tokens;
 	keep_message(window, slot, tokens);
 	return true;
-}
-
-static void
-start_receiving(DestReceiver *self pg_attribute_unused(),
-				int operation pg_attribute_unused(),
-				TupleDesc typeinfo pg_attribute_unused())
-{
-}
-
-static void
-stop_receiving(DestReceiver *self pg_attribute_unused())
-{
 }
 
 /*
@@ -149,13 +134,7 @@ rag_get_context(PG_FUNCTION_ARGS)
 	int64 after_id = PG_ARGISNULL(3) ? PG_INT64_MIN : PG_GETARG_INT64(3);
 	Datum values[] = {PG_GETARG_DATUM(0), Int64GetDatum(after_id), PG_GETARG_DATUM(2)};
 	char nulls[] = {' ', ' ', PG_ARGISNULL(2) ? 'n' : ' '};
-	Window window = {
-		.receiver = {.receiveSlot = receive_message,
-					 .rStartup = start_receiving,
-					 .rShutdown = stop_receiving,
-					 .rDestroy = stop_receiving,
-					 .mydest = DestNone},
-		.left = PG_ARGISNULL(1) ? PG_INT64_MAX : PG_GETARG_INT32(1)};
+	Window window = {.left = PG_ARGISNULL(1) ? PG_INT64_MAX : PG_GETARG_INT32(1)};
 	RagSession session;
 
 	rag_check_max(fcinfo, 1, "max_tokens");
@@ -164,7 +143,8 @@ rag_get_context(PG_FUNCTION_ARGS)
 	window.desc = rsinfo->setDesc;
 	window.context = CurrentMemoryContext;
 	if (window.left > 0)
-		rag_query_into(&newest_first, session.nspoid, values, nulls, &window.receiver);
+		rag_query_each(&newest_first, session.nspoid, values, nulls, receive_message,
+					   &window);
 	for (int i = window.n - 1; i >= 0; i--)
 		tuplestore_puttuple(rsinfo->setResult, list_nth(window.messages, i));
 	SPI_finish();

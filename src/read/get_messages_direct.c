@@ -28,7 +28,7 @@
 #include "read/get_messages_direct.h"
 
 /* What follows from the definition of the table alone. */
-static RagFacts facts_of_messages;
+static RagTableFacts facts_of_messages;
 static struct
 {
 	bool plain; /* the other fields are set, and a SELECT would do no more */
@@ -106,9 +106,8 @@ find_facts(Relation rel)
 {
 	rag_begin_facts(&facts_of_messages, RelationGetRelid(rel), InvalidOid);
 	facts.index = InvalidOid;
-	facts.plain = rel->rd_rel->relkind == RELKIND_RELATION &&
-		rel->rd_rel->relam == HEAP_TABLE_AM_OID && !rel->rd_rel->relhassubclass &&
-		rel->rd_rules == NULL && has_plain_columns(rel) && find_index(rel);
+	facts.plain = rag_table_obstacle(rel) == NULL && has_plain_columns(rel) &&
+		find_index(rel);
 	rag_end_facts(&facts_of_messages);
 }
 
@@ -192,7 +191,7 @@ rag_return_page_directly(FunctionCallInfo fcinfo, Oid nspoid, const RagPage *pag
 	rel = table_open(rag_relation("messages", nspoid), AccessShareLock);
 	if (!rag_facts_hold(&facts_of_messages, RelationGetRelid(rel)))
 		find_facts(rel);
-	plain = facts.plain && rag_obstacle_of_caller(rel, ACL_SELECT) == NULL;
+	plain = facts.plain && rag_caller_obstacle(rel, ACL_SELECT) == NULL;
 	if (plain)
 		return_page(rel, page, (ReturnSetInfo *) fcinfo->resultinfo);
 	table_close(rel, NoLock);

@@ -34,7 +34,7 @@
 #include "session/session.h"
 
 /* What follows from the definition of the table alone. */
-static RagFacts facts_of_sessions;
+static RagTableFacts facts_of_sessions;
 static struct
 {
 	bool plain; /* the other fields are set, and an UPDATE would do no more */
@@ -117,10 +117,7 @@ is_plain(Relation rel)
 {
 	TupleConstr *constr = RelationGetDescr(rel)->constr;
 
-	return rel->rd_rel->relkind == RELKIND_RELATION &&
-		rel->rd_rel->relam == HEAP_TABLE_AM_OID &&
-		!rel->rd_rel->relispartition && !rel->rd_rel->relhassubclass &&
-		rel->rd_rules == NULL &&
+	return rag_table_obstacle(rel) == NULL &&
 		!(constr && (constr->num_check > 0 || rag_has_generated_columns(constr))) &&
 		has_plain_triggers(rel->trigdesc) && has_plain_columns(rel) &&
 		has_plain_indexes(rel);
@@ -227,7 +224,7 @@ is_plain_for_caller(Relation rel, AclMode rights)
 {
 	if (!rag_facts_hold(&facts_of_sessions, RelationGetRelid(rel)))
 		find_facts(rel);
-	return facts.plain && rag_obstacle_of_caller(rel, rights) == NULL;
+	return facts.plain && rag_caller_obstacle(rel, rights) == NULL;
 }
 
 static bool

@@ -148,13 +148,9 @@ merge_metadata(RagMessage *message, Oid nspoid)
 static void
 update_message(RagMessage *message, int mask, Oid nspoid)
 {
-	char nulls[RAG_NCOLUMNS];
-
 	if (!message->isnull[COL_METADATA])
 		merge_metadata(message, nspoid);
-	for (int col = 0; col < RAG_NCOLUMNS; col++)
-		nulls[col] = message->isnull[col] ? 'n' : ' ';
-	if (rag_execute(update_statement(mask), nspoid, message->values, nulls) > 0)
+	if (rag_execute_message(update_statement(mask), message, nspoid) > 0)
 		return;
 	require_message(&lock_message_sql, message, nspoid);
 	rag_error_discarded(nspoid, "messages");

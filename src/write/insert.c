@@ -93,12 +93,7 @@ insert_statement(bool many, int optional)
 static void
 insert_message(const RagMessage *message, int optional, Oid nspoid)
 {
-	const RagStatement *statement = insert_statement(false, optional);
-	char nulls[RAG_NCOLUMNS];
-
-	for (int col = 0; col < RAG_NCOLUMNS; col++)
-		nulls[col] = message->isnull[col] ? 'n' : ' ';
-	if (rag_execute(statement, nspoid, message->values, nulls) == 0)
+	if (rag_execute_message(insert_statement(false, optional), message, nspoid) == 0)
 		rag_error_discarded(nspoid, "messages");
 }
 

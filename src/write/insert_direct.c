@@ -44,7 +44,7 @@ typedef struct OpenIndex
 typedef struct Target
 {
 	Relation rel;
-	const RagTableFacts *facts;
+	const RagInsertFacts *facts;
 	int optional;			/* optional columns that have values */
 	EState *estate;			/* of its memory for a tuple, at least */
 	ResultRelInfo *relinfo; /* NULL, or the executor does constraints and indexes */
@@ -151,7 +151,7 @@ close_indexes(Target *target)
 static void
 fill_slot(TupleTableSlot *slot, const Target *target, const RagMessage *message)
 {
-	const RagTableFacts *facts = target->facts;
+	const RagInsertFacts *facts = target->facts;
 	int16 created_at = facts->attributes[COL_CREATED_AT];
 	int16 id = facts->attributes[COL_ID];
 
@@ -252,9 +252,9 @@ rag_insert_directly(RagMessage **messages, int n, int optional, Oid nspoid)
 	const char *reason;
 
 	target.rel = table_open(rag_relation("messages", nspoid), RowExclusiveLock);
-	target.facts = rag_table_facts(target.rel, nspoid);
+	target.facts = rag_insert_facts(target.rel, nspoid);
 	target.optional = optional;
-	reason = rag_obstacle(target.rel, target.facts, optional);
+	reason = rag_insert_obstacle(target.rel, target.facts, optional);
 	if (reason)
 		ereport(DEBUG1,
 				(errmsg_internal("messages are inserted by INSERT because of %s", reason)));

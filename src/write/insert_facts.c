@@ -1,10 +1,11 @@
 /*
  * write/insert_facts.c
- *		Is the messages table plain for the caller?
+ *		May messages be stored without an INSERT?
  *
- *		It is where an INSERT would do no more than to store a row, its index entries
- *		and nulls or the time where there is no value; and where a message, checked as
- *		it is and with its session locked, breaks neither constraint nor key.
+ *		They may if storing the row and its index entries is all that INSERT would do:
+ *		there are no triggers, rules or defaults other than null and the current time;
+ *		and if a message that was checked, with its session locked, cannot violate any
+ *		constraint or key of the table. base/table_facts.h has the contract.
  */
 #include "base/compat.h"
 
@@ -41,8 +42,8 @@ typedef struct Tables
 	Relation sessions;
 } Tables;
 
-static RagTableFacts facts;
-static RagFacts facts_of_tables;
+static RagInsertFacts facts;
+static RagTableFacts facts_of_tables;
 
 /* ------------------------------------------------------------------------
  *		Triggers, rules, partitions
@@ -75,9 +76,9 @@ is_our_key_check(const Tables *tables, const Trigger *trigger, const List *keys)
 }
 
 /*
- * No trigger fires on INSERT but the check of our own foreign key. Reading a catalog
- * may replace what the relation has, where somebody changes the table in a way that
- * goes together with writing (GRANT, say): both lists are copies.
+ * No trigger fires on INSERT except the check of our own foreign key. Catalog reads
+ * process invalidations, and a concurrent GRANT can rebuild the relation's lists while
+ * they are in use: hence the copies.
  */
 static bool
 has_plain_triggers(const Tables *tables)
@@ -110,9 +111,7 @@ has_plain_sessions(const Tables *tables)
 		if (!triggers->triggers[i].tgisinternal)
 			return false;
 	}
-	return tables->sessions->rd_rules == NULL &&
-		tables->sessions->rd_rel->relkind == RELKIND_RELATION &&
-		!tables->sessions->rd_rel->relhassubclass;
+	return rag_table_obstacle(tables->sessions) == NULL;
 }
 
 /* Why the rows of the table, as it is, cannot be stored directly; or NULL. */
@@ -122,12 +121,10 @@ obstacle_of_table(const Tables *tables)
 	Relation rel = tables->messages;
 	TupleConstr *constr = RelationGetDescr(rel)->constr;
 
-	if (rel->rd_rel->relkind != RELKIND_RELATION)
-		return "the kind of the table";
-	if (rel->rd_rel->relispartition || rel->rd_rel->relhassubclass)
-		return "partitions or inheritance";
-	if (rel->rd_rules != NULL)
-		return "rules";
+	const char *obstacle = rag_table_obstacle(rel);
+
+	if (obstacle)
+		return obstacle;
 	if (constr && rag_has_generated_columns(constr))
 		return "generated columns";
 	if (!has_plain_triggers(tables))
@@ -376,8 +373,8 @@ find_facts(const Tables *tables)
 	rag_end_facts(&facts_of_tables);
 }
 
-const RagTableFacts *
-rag_table_facts(Relation messages, Oid nspoid)
+const RagInsertFacts *
+rag_insert_facts(Relation messages, Oid nspoid)
 {
 	if (!rag_facts_hold(&facts_of_tables, RelationGetRelid(messages)))
 	{
@@ -395,12 +392,12 @@ rag_table_facts(Relation messages, Oid nspoid)
  */
 
 const char *
-rag_obstacle(Relation messages, const RagTableFacts *table, int optional)
+rag_insert_obstacle(Relation messages, const RagInsertFacts *table, int optional)
 {
 	const char *reason = table->obstacle;
 
 	if (reason == NULL)
-		reason = rag_obstacle_of_caller(messages, ACL_INSERT);
+		reason = rag_caller_obstacle(messages, ACL_INSERT);
 	if (reason == NULL &&
 		(!table->columns_plain || (optional & ~table->can_be_given) != 0 ||
 		 (ALL_OPTIONAL & ~optional & ~table->can_be_omitted) != 0))

@@ -1,7 +1,6 @@
 /*
  * write/insert_facts.h
- *		Is the messages table plain for the caller, so that its rows may be stored
- *		without an INSERT?
+ *		May messages be stored without an INSERT?
  */
 #ifndef RAG_INSERT_FACTS_H
 #define RAG_INSERT_FACTS_H
@@ -30,7 +29,7 @@ typedef struct RagIndex
  * What follows from the definitions of both tables alone. In arrays, attributes are
  * counted from 0.
  */
-typedef struct RagTableFacts
+typedef struct RagInsertFacts
 {
 	/* Why rows cannot be stored directly, or NULL. */
 	const char *obstacle;
@@ -52,19 +51,19 @@ typedef struct RagTableFacts
 	bool indexes_plain;
 	int nindexes;
 	RagIndex indexes[RAG_MAX_INDEXES];
-} RagTableFacts;
+} RagInsertFacts;
 
 /*
  * The facts about the table of messages, which is open and locked. They hold for as
  * long as it is.
  */
-extern const RagTableFacts *rag_table_facts(Relation messages, Oid nspoid);
+extern const RagInsertFacts *rag_insert_facts(Relation messages, Oid nspoid);
 
 /*
  * Why the caller cannot store messages that have these optional columns directly, or
  * NULL.
  */
-extern const char *rag_obstacle(Relation messages, const RagTableFacts *facts,
-								int optional);
+extern const char *rag_insert_obstacle(Relation messages, const RagInsertFacts *facts,
+									   int optional);
 
 #endif /* RAG_INSERT_FACTS_H */
