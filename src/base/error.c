@@ -4,6 +4,7 @@
  */
 #include "base/compat.h"
 
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rls.h"
@@ -100,4 +101,11 @@ rag_check_max(FunctionCallInfo fcinfo, int arg, const char *name)
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("%s must not be negative", name),
 			 errhint("NULL means all, and 0 means none.")));
+}
+
+void
+rag_check_may_write(const char *function)
+{
+	PreventCommandIfReadOnly(function);
+	PreventCommandIfParallelMode(function);
 }

@@ -58,4 +58,10 @@ extern void rag_check_max(FunctionCallInfo fcinfo, int arg, const char *name);
  */
 extern bool rag_may_show_keys(Oid nspoid, const char *table);
 
+/*
+ * Raises 25006 in a read-only transaction and on a standby, and 25000 where the function
+ * was called by one that is marked PARALLEL SAFE by mistake.
+ */
+extern void rag_check_may_write(const char *function);
+
 #endif /* RAG_ERROR_H */

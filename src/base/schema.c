@@ -4,6 +4,8 @@
  */
 #include "base/compat.h"
 
+#include "access/table.h"
+#include "storage/lmgr.h"
 #include "utils/lsyscache.h"
 
 #include "base/schema.h"
@@ -43,4 +45,30 @@ rag_relation(const char *name, Oid nspoid)
 				 errmsg("relation \"%s.%s\" does not exist",
 						rag_namespace_name(nspoid), name)));
 	return relid;
+}
+
+/*
+ * As RangeVarGetRelidExtended() does. Taking a lock that the transaction has already
+ * does not wait, and then the name is looked up in vain, at the price of one look into
+ * a cache.
+ */
+Oid
+rag_lock_relation(const char *name, Oid nspoid, LOCKMODE lockmode)
+{
+	Oid relid = rag_relation(name, nspoid);
+
+	for (;;)
+	{
+		LockRelationOid(relid, lockmode);
+		if (get_relname_relid(name, nspoid) == relid)
+			return relid;
+		UnlockRelationOid(relid, lockmode);
+		relid = rag_relation(name, nspoid);
+	}
+}
+
+Relation
+rag_open_table(const char *name, Oid nspoid, LOCKMODE lockmode)
+{
+	return table_open(rag_lock_relation(name, nspoid, lockmode), NoLock);
 }

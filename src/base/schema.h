@@ -7,6 +7,9 @@
 
 #include "base/compat.h"
 
+#include "storage/lockdefs.h"
+#include "utils/relcache.h"
+
 /*
  * The schema of the extension: the one of the SQL function that was called. Raises
  * 42883 when the function was dropped since, which an open cursor does not prevent.
@@ -21,5 +24,15 @@ extern const char *rag_namespace_name(Oid nspoid);
  * there.
  */
 extern Oid rag_relation(const char *name, Oid nspoid);
+
+/*
+ * The same, locked. Whoever had a lock on it meanwhile may have renamed it, dropped it
+ * or put another one in its place: the one that is returned has the name now that it is
+ * locked, and keeps it for as long as that.
+ */
+extern Oid rag_lock_relation(const char *name, Oid nspoid, LOCKMODE lockmode);
+
+/* A table, opened with that lock. */
+extern Relation rag_open_table(const char *name, Oid nspoid, LOCKMODE lockmode);
 
 #endif /* RAG_SCHEMA_H */

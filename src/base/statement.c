@@ -17,8 +17,11 @@
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/hsearch.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
 #include "utils/plancache.h"
 #include "utils/resowner.h"
+#include "utils/syscache.h"
 
 #include "base/schema.h"
 #include "base/statement.h"
@@ -33,11 +36,50 @@ typedef struct PlanEntry
 {
 	PlanKey key;	 /* must be first */
 	SPIPlanPtr plan; /* NULL, or a plan that SPI keeps */
+	NameData schema; /* the name of the schema in the plan's text */
 	int generation;	 /* of the generic plan that we had made of it */
 	int executing;	 /* how many executions of it are under way, nested */
 } PlanEntry;
 
 static HTAB *plans = NULL;
+
+/* How often any schema was created, changed or dropped, as far as we have heard. */
+static uint64 schema_changes = 0;
+
+static void
+count_schema_change(Datum arg pg_attribute_unused(), int cacheid pg_attribute_unused(),
+					uint32 hashvalue pg_attribute_unused())
+{
+	schema_changes++;
+}
+
+/* Frees what was kept for schemas that are gone. */
+static void
+forget_dropped_schemas(void)
+{
+	HASH_SEQ_STATUS status;
+	PlanEntry *entry;
+
+	hash_seq_init(&status, plans);
+	while ((entry = hash_seq_search(&status)) != NULL)
+	{
+		if (entry->executing > 0 ||
+			SearchSysCacheExists1(NAMESPACEOID, ObjectIdGetDatum(entry->key.nspoid)))
+			continue;
+		if (entry->plan)
+			SPI_freeplan(entry->plan);
+		hash_search(plans, &entry->key, HASH_REMOVE, NULL);
+	}
+}
+
+static void
+create_plans(void)
+{
+	HASHCTL ctl = {.keysize = sizeof(PlanKey), .entrysize = sizeof(PlanEntry)};
+
+	plans = hash_create("rag_events plans", 16, &ctl, HASH_ELEM | HASH_BLOBS);
+	CacheRegisterSyscacheCallback(NAMESPACEOID, count_schema_change, (Datum) 0);
+}
 
 static PlanEntry *
 plan_entry(const RagStatement *statement, Oid nspoid)
@@ -45,14 +87,14 @@ plan_entry(const RagStatement *statement, Oid nspoid)
 	PlanKey key;
 	PlanEntry *entry;
 	bool found;
+	static uint64 changes_seen = 0;
 
 	if (plans == NULL)
+		create_plans();
+	if (changes_seen != schema_changes)
 	{
-		HASHCTL ctl = {.keysize = sizeof(PlanKey),
-					   .entrysize = sizeof(PlanEntry)};
-
-		plans = hash_create("rag_events plans", 16, &ctl,
-							HASH_ELEM | HASH_BLOBS);
+		changes_seen = schema_changes;
+		forget_dropped_schemas();
 	}
 
 	memset(&key, 0, sizeof(key)); /* the padding is hashed too */
@@ -110,9 +152,9 @@ make_generic_plan(SPIPlanPtr plan)
 
 /* The statement with the name of the schema in its place. */
 static char *
-sql_in_schema(const RagStatement *statement, Oid nspoid)
+sql_in_schema(const RagStatement *statement, const char *name)
 {
-	const char *schema = quote_identifier(rag_namespace_name(nspoid));
+	const char *schema = quote_identifier(name);
 	const char *rest = statement->sql;
 	const char *found;
 	StringInfoData sql;
@@ -129,9 +171,9 @@ sql_in_schema(const RagStatement *statement, Oid nspoid)
 }
 
 static SPIPlanPtr
-prepare(const RagStatement *statement, Oid nspoid)
+prepare(const RagStatement *statement, const char *schema)
 {
-	char *sql = sql_in_schema(statement, nspoid);
+	char *sql = sql_in_schema(statement, schema);
 	SPIPlanPtr plan = SPI_prepare_cursor(sql, statement->nargs,
 										 unconstify(Oid *, &statement->argtypes[0]),
 										 CURSOR_OPT_GENERIC_PLAN);
@@ -163,13 +205,34 @@ still_holds(const PlanEntry *entry)
 }
 
 /*
- * Where a trigger of the user calls our functions again, the plan is being executed
- * already and cannot be freed: PostgreSQL then makes it anew on its own.
+ * A statement names the schema. Whoever had a lock on a table for which it waited may
+ * have given the schema another name, and that name to another schema: then it was
+ * planned anew, and went to the tables there.
+ */
+static void
+check_schema_name(const PlanEntry *entry)
+{
+	const char *name = get_namespace_name(entry->key.nspoid);
+
+	if (name == NULL || strcmp(name, NameStr(entry->schema)) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("schema \"%s\" was renamed or dropped meanwhile",
+						NameStr(entry->schema)),
+				 errhint("Repeat the transaction.")));
+}
+
+/*
+ * Makes the plan of the entry, which counts as being executed, one that holds. Where a
+ * trigger of the user calls our functions again, the plan is being executed already and
+ * cannot be freed: PostgreSQL then makes it anew on its own.
  */
 static void
 make_valid(PlanEntry *entry)
 {
-	if (entry->plan && entry->executing == 0 && !still_holds(entry))
+	if (entry->plan && entry->executing > 1)
+		check_schema_name(entry);
+	else if (entry->plan && !still_holds(entry))
 	{
 		SPIPlanPtr stale = entry->plan;
 
@@ -178,7 +241,8 @@ make_valid(PlanEntry *entry)
 	}
 	if (entry->plan == NULL)
 	{
-		entry->plan = prepare(entry->key.statement, entry->key.nspoid);
+		namestrcpy(&entry->schema, rag_namespace_name(entry->key.nspoid));
+		entry->plan = prepare(entry->key.statement, NameStr(entry->schema));
 		entry->generation = make_generic_plan(entry->plan);
 	}
 }
@@ -227,13 +291,15 @@ execute(const RagStatement *statement, Oid nspoid, const Datum *values,
 	SPIExecuteOptions options = {.params = make_params(statement, values, nulls),
 								 .read_only = read_only,
 								 .dest = dest};
+	uint64 changes = schema_changes;
 
-	make_valid(entry);
 	entry->executing++;
 	PG_TRY();
 	{
-		int rc = execute_generic_plan(entry->plan, &options);
+		int rc;
 
+		make_valid(entry);
+		rc = execute_generic_plan(entry->plan, &options);
 		if (rc < 0)
 			elog(ERROR, "could not execute \"%s\": %s", statement->sql,
 				 SPI_result_code_string(rc));
@@ -243,6 +309,8 @@ execute(const RagStatement *statement, Oid nspoid, const Datum *values,
 		entry->executing--;
 	}
 	PG_END_TRY();
+	if (changes != schema_changes)
+		check_schema_name(entry);
 	return SPI_processed;
 }
 

@@ -4,11 +4,16 @@
  */
 #include "base/compat.h"
 
+#include "access/genam.h"
+#include "access/transam.h"
 #include "catalog/pg_am_d.h"
 #include "commands/extension.h"
 #include "commands/trigger.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/clauses.h"
+#include "optimizer/optimizer.h"
 #include "utils/acl.h"
 #include "utils/guc.h"
 #include "utils/inval.h"
@@ -101,4 +106,85 @@ rag_table_obstacle(Relation rel)
 	if (rel->rd_rules != NULL)
 		return "rules";
 	return NULL;
+}
+
+/* ------------------------------------------------------------------------
+ *		Code of users
+ * ------------------------------------------------------------------------
+ */
+
+/* Is the object not one that every database has from the beginning? */
+static bool
+is_users(Oid oid)
+{
+	return oid >= FirstUnpinnedObjectId;
+}
+
+static bool
+is_users_function(Oid funcid, void *context pg_attribute_unused())
+{
+	return is_users(funcid);
+}
+
+/*
+ * A value of a user's type can have a function of the user called by one that is not,
+ * such as the comparison of arrays.
+ */
+static bool
+has_user_code(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (check_functions_in_node(node, is_users_function, context))
+		return true;
+	switch (nodeTag(node))
+	{
+		case T_CoerceToDomain:
+			return true;
+		case T_Var:
+		case T_Const:
+		case T_CoerceViaIO:
+		case T_RelabelType:
+			if (is_users(exprType(node)))
+				return true;
+			break;
+		default:
+			break;
+	}
+	return expression_tree_walker(node, has_user_code, context);
+}
+
+static bool
+may_run_user_code(Node *expression)
+{
+	return contain_mutable_functions(expression) || has_user_code(expression, NULL);
+}
+
+static bool
+index_runs_user_code(Oid oid)
+{
+	Relation index = index_open(oid, AccessShareLock);
+	bool result = may_run_user_code((Node *) RelationGetIndexExpressions(index)) ||
+		may_run_user_code((Node *) RelationGetIndexPredicate(index));
+
+	for (int i = 0; i < IndexRelationGetNumberOfKeyAttributes(index); i++)
+		result = result || is_users(index->rd_opfamily[i]);
+	index_close(index, AccessShareLock);
+	return result;
+}
+
+bool
+rag_writing_runs_user_code(Relation rel)
+{
+	const TupleConstr *constr = RelationGetDescr(rel)->constr;
+	List *indexes = RelationGetIndexList(rel);
+	bool result = constr && rag_has_generated_columns(constr);
+	ListCell *lc;
+
+	for (int i = 0; constr && i < constr->num_check; i++)
+		result = result || may_run_user_code(stringToNode(constr->check[i].ccbin));
+	foreach (lc, indexes)
+		result = result || index_runs_user_code(lfirst_oid(lc));
+	list_free(indexes);
+	return result;
 }

@@ -72,4 +72,11 @@ extern const char *rag_caller_obstacle(Relation rel, AclMode rights);
  */
 extern const char *rag_table_obstacle(Relation rel);
 
+/*
+ * May code of users run when a row is written to the table: a function in a constraint,
+ * a generated column or an index that is not one of PostgreSQL's own immutable ones?
+ * Such code can do anything, such as to delete the row that was locked before.
+ */
+extern bool rag_writing_runs_user_code(Relation rel);
+
 #endif /* RAG_TABLE_FACTS_H */

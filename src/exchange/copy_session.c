@@ -117,7 +117,7 @@ static void
 renew_ids(Copy *copy, int64 upto_id)
 {
 	Datum values[] = {UUIDPGetDatum(copy->from), Int64GetDatum(upto_id)};
-	Oid sequence = rag_relation("messages_id_seq", copy->nspoid);
+	Oid sequence = rag_lock_relation("messages_id_seq", copy->nspoid, RowExclusiveLock);
 	bool isnull;
 	Datum ids;
 
@@ -220,7 +220,7 @@ rag_copy_session(PG_FUNCTION_ARGS)
 				 .to = palloc(sizeof(pg_uuid_t))};
 	int64 upto_id = PG_ARGISNULL(1) ? PG_INT64_MAX : PG_GETARG_INT64(1);
 
-	PreventCommandIfReadOnly("rag_copy_session()");
+	rag_check_may_write("rag_copy_session()");
 	rag_uuidv7(copy.to);
 
 	SPI_connect();

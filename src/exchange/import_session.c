@@ -6,10 +6,10 @@
 
 #include "catalog/pg_type_d.h"
 #include "executor/spi.h"
-#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
 
+#include "base/error.h"
 #include "base/metadata.h"
 #include "base/schema.h"
 #include "message/message.h"
@@ -45,18 +45,15 @@ store(RagConversation *conversation, Oid nspoid)
 	const RagChat *chat = &conversation->chat;
 	RagMessage **messages = palloc_extended(sizeof(RagMessage *) * Max(chat->n, 1),
 											MCXT_ALLOC_HUGE);
-	int optional = 0;
 
 	for (int i = 0; i < chat->n; i++)
-	{
 		messages[i] = &chat->messages[i];
-		optional |= rag_optional_columns(messages[i]);
-	}
 	rag_draw_ids(messages, chat->n, nspoid);
 	if (conversation->has_summary)
 		renew_summary(conversation);
 	rag_insert_session(nspoid, conversation->values, conversation->nulls);
-	rag_insert_messages(messages, chat->n, optional, nspoid);
+	if (chat->n > 0)
+		rag_insert_messages(messages, chat->n, nspoid);
 }
 
 /*
@@ -92,7 +89,7 @@ rag_import_session(PG_FUNCTION_ARGS)
 		conversation.values[SESSION_USER_ID] = PG_GETARG_DATUM(1);
 		conversation.nulls[SESSION_USER_ID] = ' ';
 	}
-	PreventCommandIfReadOnly("rag_import_session()");
+	rag_check_may_write("rag_import_session()");
 
 	SPI_connect();
 	store(&conversation, nspoid);

@@ -195,7 +195,7 @@ rag_check_columns(int optional, Oid nspoid)
 {
 	Oid messages = optional == 0 ? InvalidOid : rag_relation("messages", nspoid);
 
-	for (int col = COL_FIRST_OPTIONAL; col < RAG_NCOLUMNS; col++)
+	for (int col = COL_FIRST_SINCE_1_1; col < RAG_NCOLUMNS; col++)
 	{
 		const char *name = rag_columns[col].name;
 

@@ -14,9 +14,9 @@
 #include "base/statement.h"
 
 /*
- * The columns of messages. From token_count on they are optional: an INSERT names them
- * only when there is a value, as earlier versions of the table do not have them, or the
- * caller may have no right to them.
+ * The columns of messages. From sources on they are optional: an INSERT names them only
+ * when there is a value. Otherwise the default of the column applies; and the caller may
+ * have no right to them, or an earlier version of the table not have them.
  */
 typedef enum RagColumn
 {
@@ -35,7 +35,8 @@ typedef enum RagColumn
 	RAG_NCOLUMNS
 } RagColumn;
 
-#define COL_FIRST_OPTIONAL COL_TOKEN_COUNT
+#define COL_FIRST_OPTIONAL COL_SOURCES
+#define COL_FIRST_SINCE_1_1 COL_TOKEN_COUNT
 #define RAG_NOPTIONAL (RAG_NCOLUMNS - COL_FIRST_OPTIONAL)
 
 /* What may be done with a column. */
@@ -99,6 +100,7 @@ extern void rag_clear_message(RagMessage *message);
 
 /* The bit of an optional column in a mask of those that have a value. */
 #define RAG_COLUMN_BIT(col) (1 << ((col) -COL_FIRST_OPTIONAL))
+#define RAG_ALL_OPTIONAL ((1 << RAG_NOPTIONAL) - 1)
 
 /* The optional columns that have a value in the message. */
 extern int rag_optional_columns(const RagMessage *message);

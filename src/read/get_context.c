@@ -34,15 +34,23 @@ enum
 };
 
 /* The order is that of read/get_messages.c, for the same reason. */
-static const RagStatement newest_first = {
-	"SELECT id::pg_catalog.int8, role::pg_catalog.text, content::pg_catalog.text,"
-	" token_count::pg_catalog.int4"
-	" FROM @extschema@.messages"
-	" WHERE ROW(session_id, id) OPERATOR(pg_catalog.>) ROW($1, $2)"
-	" AND session_id OPERATOR(pg_catalog.<=) $1"
-	" ORDER BY session_id DESC, messages.id DESC LIMIT $3",
-	3,
-	{UUIDOID, INT8OID, INT4OID}};
+#define NEWEST_FIRST(operator) \
+	{ \
+		"SELECT id::pg_catalog.int8, role::pg_catalog.text, content::pg_catalog.text," \
+		" token_count::pg_catalog.int4" \
+		" FROM @extschema@.messages" \
+		" WHERE ROW(session_id, id) OPERATOR(pg_catalog." \
+		operator") ROW($1, $2)" \
+				" AND session_id OPERATOR(pg_catalog.<=) $1" \
+				" ORDER BY session_id DESC, messages.id DESC LIMIT $3", \
+			3, \
+		{ \
+			UUIDOID, INT8OID, INT4OID \
+		} \
+	}
+
+/* By whether the message with that id is one of them. */
+static const RagStatement newest_first[2] = {NEWEST_FIRST(">"), NEWEST_FIRST(">=")};
 
 /* Takes messages until the window is full. */
 typedef struct Window
@@ -134,6 +142,7 @@ rag_get_context(PG_FUNCTION_ARGS)
 	int64 after_id = PG_ARGISNULL(3) ? PG_INT64_MIN : PG_GETARG_INT64(3);
 	Datum values[] = {PG_GETARG_DATUM(0), Int64GetDatum(after_id), PG_GETARG_DATUM(2)};
 	char nulls[] = {' ', ' ', PG_ARGISNULL(2) ? 'n' : ' '};
+	const RagStatement *newest = &newest_first[PG_ARGISNULL(3)];
 	Window window = {.left = PG_ARGISNULL(1) ? PG_INT64_MAX : PG_GETARG_INT32(1)};
 	RagSession session;
 
@@ -143,8 +152,7 @@ rag_get_context(PG_FUNCTION_ARGS)
 	window.desc = rsinfo->setDesc;
 	window.context = CurrentMemoryContext;
 	if (window.left > 0)
-		rag_query_each(&newest_first, session.nspoid, values, nulls, receive_message,
-					   &window);
+		rag_query_each(newest, session.nspoid, values, nulls, receive_message, &window);
 	for (int i = window.n - 1; i >= 0; i--)
 		tuplestore_puttuple(rsinfo->setResult, list_nth(window.messages, i));
 	SPI_finish();

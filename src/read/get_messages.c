@@ -24,18 +24,18 @@
 #include "read/get_messages_direct.h"
 
 /*
- * The last messages before an id, and the first after one. The columns of the result
- * take the place of "%s".
+ * The last messages before an id, and the first after one. The columns of the result and
+ * the operator take the places of "%s".
  */
 #define BEFORE \
 	"SELECT * FROM (SELECT %s FROM @extschema@.messages" \
-	" WHERE ROW(session_id, id) OPERATOR(pg_catalog.<) ROW($1, $2)" \
+	" WHERE ROW(session_id, id) OPERATOR(pg_catalog.%s) ROW($1, $2)" \
 	" AND session_id OPERATOR(pg_catalog.>=) $1" \
 	" ORDER BY session_id DESC, messages.id DESC LIMIT $3) AS m ORDER BY id"
 
 #define AFTER \
 	"SELECT %s FROM @extschema@.messages" \
-	" WHERE ROW(session_id, id) OPERATOR(pg_catalog.>) ROW($1, $2)" \
+	" WHERE ROW(session_id, id) OPERATOR(pg_catalog.%s) ROW($1, $2)" \
 	" AND session_id OPERATOR(pg_catalog.<=) $1" \
 	" ORDER BY session_id, messages.id LIMIT $3"
 
@@ -61,13 +61,16 @@ result_sql(bool include_sources)
 static const RagStatement *
 page_statement(const RagPage *page)
 {
-	static RagStatement statements[2][2];
+	static const char *const operators[2][2] = {{"<", "<="}, {">", ">="}};
+	static RagStatement statements[2][2][2];
 	bool forward = ScanDirectionIsForward(page->direction);
-	RagStatement *statement = &statements[forward][page->include_sources];
+	RagStatement *statement =
+		&statements[forward][page->inclusive][page->include_sources];
 
 	if (statement->sql == NULL)
 	{
-		char *sql = psprintf(forward ? AFTER : BEFORE, result_sql(page->include_sources));
+		char *sql = psprintf(forward ? AFTER : BEFORE, result_sql(page->include_sources),
+							 operators[forward][page->inclusive]);
 
 		statement->nargs = 3;
 		statement->argtypes[0] = UUIDOID;
@@ -126,7 +129,8 @@ Datum
 rag_get_messages(PG_FUNCTION_ARGS)
 {
 	RagPage page = {.direction = BackwardScanDirection,
-					.id = PG_ARGISNULL(2) ? PG_INT64_MAX : PG_GETARG_INT64(2)};
+					.id = PG_ARGISNULL(2) ? PG_INT64_MAX : PG_GETARG_INT64(2),
+					.inclusive = PG_ARGISNULL(2)};
 	RagSession session;
 
 	rag_check_max(fcinfo, 1, "max_messages");
@@ -153,7 +157,8 @@ Datum
 rag_get_messages_after(PG_FUNCTION_ARGS)
 {
 	RagPage page = {.direction = ForwardScanDirection,
-					.id = PG_ARGISNULL(1) ? PG_INT64_MIN : PG_GETARG_INT64(1)};
+					.id = PG_ARGISNULL(1) ? PG_INT64_MIN : PG_GETARG_INT64(1),
+					.inclusive = PG_ARGISNULL(1)};
 	RagSession session;
 
 	rag_check_max(fcinfo, 2, "max_messages");

@@ -136,19 +136,34 @@ result_row(HeapTuple message, TupleDesc desc, bool include_sources,
 	return heap_form_tuple(result_desc, values, nulls);
 }
 
+/* Messages are looked for by comparing their ids with the page's: this way. */
+typedef struct Comparison
+{
+	StrategyNumber strategy;
+	RegProcedure int4_column; /* with the page's id, which is an int8 */
+	RegProcedure int8_column;
+} Comparison;
+
+/* By whether the page goes forward, and whether it is inclusive. */
+static const Comparison comparisons[2][2] = {
+	{{BTLessStrategyNumber, F_INT48LT, F_INT8LT},
+	 {BTLessEqualStrategyNumber, F_INT48LE, F_INT8LE}},
+	{{BTGreaterStrategyNumber, F_INT48GT, F_INT8GT},
+	 {BTGreaterEqualStrategyNumber, F_INT48GE, F_INT8GE}}};
+
 static SysScanDesc
 begin_scan(Relation rel, Relation index, const RagPage *page)
 {
 	bool forward = ScanDirectionIsForward(page->direction);
+	const Comparison *comparison = &comparisons[forward][page->inclusive];
 	ScanKeyData keys[2];
 
 	ScanKeyInit(&keys[0], facts.session_id, BTEqualStrategyNumber, F_UUID_EQ,
 				UUIDPGetDatum(page->session_id));
-	ScanKeyEntryInitialize(&keys[1], 0, facts.attnums[COL_ID],
-						   forward ? BTGreaterStrategyNumber : BTLessStrategyNumber,
+	ScanKeyEntryInitialize(&keys[1], 0, facts.attnums[COL_ID], comparison->strategy,
 						   INT8OID, InvalidOid,
-						   forward ? (facts.id_is_int4 ? F_INT48GT : F_INT8GT) :
-									 (facts.id_is_int4 ? F_INT48LT : F_INT8LT),
+						   facts.id_is_int4 ? comparison->int4_column :
+											  comparison->int8_column,
 						   Int64GetDatum(page->id));
 	return systable_beginscan_ordered(rel, index, GetActiveSnapshot(), 2, keys);
 }
@@ -188,7 +203,7 @@ rag_return_page_directly(FunctionCallInfo fcinfo, Oid nspoid, const RagPage *pag
 
 	if (page->max > RAG_MAX_DIRECT_PAGE)
 		return false;
-	rel = table_open(rag_relation("messages", nspoid), AccessShareLock);
+	rel = rag_open_table("messages", nspoid, AccessShareLock);
 	if (!rag_facts_hold(&facts_of_messages, RelationGetRelid(rel)))
 		find_facts(rel);
 	plain = facts.plain && rag_caller_obstacle(rel, ACL_SELECT) == NULL;

@@ -19,6 +19,7 @@ typedef struct RagPage
 	const pg_uuid_t *session_id;
 	ScanDirection direction; /* backward: the last ones before id */
 	int64 id;
+	bool inclusive; /* also the message with that id */
 	int max;
 	bool include_sources; /* otherwise they are null, and not read */
 } RagPage;

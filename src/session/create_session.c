@@ -4,12 +4,16 @@
  */
 #include "base/compat.h"
 
+#include "access/table.h"
 #include "catalog/pg_collation_d.h"
 #include "catalog/pg_type_d.h"
 #include "executor/spi.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/rel.h"
 
 #include "base/error.h"
+#include "base/schema.h"
 #include "base/statement.h"
 #include "session/create_session.h"
 #include "session/find_session.h"
@@ -86,16 +90,39 @@ find_session_of_user(const RagSession *session)
 	return true;
 }
 
-/* How often to go on when the session comes or goes between two looks at it. */
-#define ATTEMPTS 3
+/* How often to go on when the session comes and goes between two looks at it. */
+#define ATTEMPTS 100
 
-/* The INSERT stored nothing and the row is not visible: row security, or a trigger. */
+/* Can anything of the user's keep an INSERT from storing a session? */
+static bool
+can_be_discarded(Oid nspoid)
+{
+	Relation rel = rag_open_table("sessions", nspoid, AccessShareLock);
+	const TriggerDesc *triggers = rel->trigdesc;
+	bool result = rel->rd_rules != NULL ||
+		(triggers &&
+		 (triggers->trig_insert_before_row || triggers->trig_insert_instead_row));
+
+	table_close(rel, NoLock);
+	return result;
+}
+
+/*
+ * The INSERT stored nothing, and yet the row is not visible: because of row security,
+ * of a trigger, or of others who create and delete it all the time.
+ */
 pg_noreturn static void
 error_not_created(const RagSession *session)
 {
-	if (rag_may_show_keys(session->nspoid, "sessions"))
+	if (!rag_may_show_keys(session->nspoid, "sessions"))
+		error_session_exists(session);
+	if (can_be_discarded(session->nspoid))
 		rag_error_discarded(session->nspoid, "sessions");
-	error_session_exists(session);
+	ereport(ERROR,
+			(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+			 errmsg("the session was created and deleted by others meanwhile"),
+			 errhint("Repeat the transaction."),
+			 rag_errtable(session->nspoid, "sessions", NULL, NULL)));
 }
 
 /* Looks first: an INSERT would wait for whoever is writing to the session. */
@@ -105,6 +132,7 @@ rag_insert_missing_session(const RagSession *session, const Datum *values,
 {
 	for (int i = 0; i < ATTEMPTS; i++)
 	{
+		CHECK_FOR_INTERRUPTS();
 		if (find_session_of_user(session) ||
 			rag_execute(&insert_if_missing_sql, session->nspoid, values, nulls) > 0)
 			return;
@@ -125,6 +153,7 @@ rag_claim_session(const RagSession *session, bool touch)
 
 	for (int i = 0; i < ATTEMPTS; i++)
 	{
+		CHECK_FOR_INTERRUPTS();
 		if (touch ? rag_try_touch_session(session) : rag_lock_session(session))
 			return;
 		if ((session->user_id == NULL || !find_session_of_user(session)) &&

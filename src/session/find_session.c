@@ -6,14 +6,25 @@
 
 #include "catalog/pg_type_d.h"
 #include "executor/spi.h"
+#include "miscadmin.h"
+#include "utils/lsyscache.h"
 
 #include "base/error.h"
+#include "base/schema.h"
 #include "base/statement.h"
 #include "session/find_session.h"
 #include "session/find_session_direct.h"
 #include "session/session.h"
 
-static const RagStatement touch_sql[] =
+/*
+ * A transaction that began earlier may write later: updated_at does not go back then.
+ * (Whoever may not read it can only set it to the transaction's time.)
+ */
+static const RagStatement touch_sql[] = RAG_ON_SESSION(
+	"UPDATE @extschema@.sessions SET updated_at = GREATEST(updated_at, LOCALTIMESTAMP)",
+	"");
+
+static const RagStatement touch_unread_sql[] =
 	RAG_ON_SESSION("UPDATE @extschema@.sessions SET updated_at = CURRENT_TIMESTAMP", "");
 
 static const RagStatement lock_sql[] =
@@ -30,6 +41,26 @@ execute_on(const RagSession *session, const RagStatement *statements)
 
 	return rag_execute(&statements[session->user_id != NULL], session->nspoid, values,
 					   NULL);
+}
+
+static bool
+may_read_updated_at(Oid nspoid)
+{
+	Oid sessions = rag_relation("sessions", nspoid);
+	AttrNumber attnum = get_attnum(sessions, "updated_at");
+
+	return pg_attribute_aclcheck(sessions, attnum, GetUserId(), ACL_SELECT) ==
+		ACLCHECK_OK ||
+		pg_class_aclcheck(sessions, GetUserId(), ACL_SELECT) == ACLCHECK_OK;
+}
+
+static bool
+touch_by_statement(const RagSession *session)
+{
+	const RagStatement *touch =
+		may_read_updated_at(session->nspoid) ? touch_sql : touch_unread_sql;
+
+	return execute_on(session, touch) > 0;
 }
 
 bool
@@ -53,7 +84,7 @@ rag_lock_existing_session(const RagSession *session)
 bool
 rag_try_touch_session(const RagSession *session)
 {
-	return rag_touch_directly(session) || execute_on(session, touch_sql) > 0 ||
+	return rag_touch_directly(session) || touch_by_statement(session) ||
 		rag_lock_session(session);
 }
 

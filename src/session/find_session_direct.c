@@ -161,19 +161,33 @@ is_meant(HeapTuple row, TupleDesc desc, const RagSession *session)
 		(session->user_id == NULL || is_owner(row, desc, session->user_id));
 }
 
+/* When the row will have been updated: it does not go back. */
+static Datum
+time_of_touch(HeapTuple row, TupleDesc desc)
+{
+	Timestamp now = GetSQLLocalTimestamp(-1);
+	bool isnull;
+	Datum before = heap_getattr(row, facts.updated_at, desc, &isnull);
+
+	return TimestampGetDatum(isnull ? now : Max(now, DatumGetTimestamp(before)));
+}
+
 /* A copy of the session's row with updated_at set, or NULL if it is not there. */
 static HeapTuple
 touched_row(Relation rel, const RagSession *session)
 {
 	TupleDesc desc = RelationGetDescr(rel);
-	Datum now = TimestampGetDatum(GetSQLLocalTimestamp(-1));
 	int updated_at = facts.updated_at;
 	bool isnull = false;
 	SysScanDesc scan = begin_scan(rel, session);
 	HeapTuple row = systable_getnext(scan);
 
 	if (is_meant(row, desc, session))
-		row = heap_modify_tuple_by_cols(row, desc, 1, &updated_at, &now, &isnull);
+	{
+		Datum time = time_of_touch(row, desc);
+
+		row = heap_modify_tuple_by_cols(row, desc, 1, &updated_at, &time, &isnull);
+	}
 	else
 		row = NULL;
 	systable_endscan(scan);
@@ -249,7 +263,7 @@ touch(Relation rel, const RagSession *session)
 bool
 rag_touch_directly(const RagSession *session)
 {
-	Relation rel = table_open(rag_relation("sessions", session->nspoid), RowExclusiveLock);
+	Relation rel = rag_open_table("sessions", session->nspoid, RowExclusiveLock);
 	bool done = touch(rel, session);
 
 	table_close(rel, NoLock);
@@ -259,7 +273,7 @@ rag_touch_directly(const RagSession *session)
 bool
 rag_see_directly(const RagSession *session)
 {
-	Relation rel = table_open(rag_relation("sessions", session->nspoid), AccessShareLock);
+	Relation rel = rag_open_table("sessions", session->nspoid, AccessShareLock);
 	bool seen = false;
 
 	if (is_plain_for_caller(rel, ACL_SELECT))

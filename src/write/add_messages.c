@@ -9,10 +9,10 @@
 
 #include "catalog/pg_type_d.h"
 #include "executor/spi.h"
-#include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 
+#include "base/error.h"
 #include "message/message.h"
 #include "message/message_json.h"
 #include "session/create_session.h"
@@ -96,7 +96,7 @@ add_messages(const Call *call)
 	if (has_keys)
 		rag_touch_session(&call->session);
 	rag_draw_ids(messages, n, call->session.nspoid);
-	rag_insert_messages(messages, n, call->optional, call->session.nspoid);
+	rag_insert_messages(messages, n, call->session.nspoid);
 }
 
 /* ------------------------------------------------------------------------
@@ -184,7 +184,7 @@ rag_add_message(PG_FUNCTION_ARGS)
 
 	message_from_arguments(&message, fcinfo);
 	check_messages(&call);
-	PreventCommandIfReadOnly("rag_add_message()");
+	rag_check_may_write("rag_add_message()");
 
 	SPI_connect();
 	add_messages(&call);
@@ -256,7 +256,7 @@ rag_add_messages(PG_FUNCTION_ARGS)
 
 	read_arguments(&call, fcinfo);
 	check_messages(&call);
-	PreventCommandIfReadOnly("rag_add_messages()");
+	rag_check_may_write("rag_add_messages()");
 
 	SPI_connect();
 	add_messages(&call);

@@ -9,7 +9,6 @@
 
 #include "catalog/pg_type_d.h"
 #include "executor/spi.h"
-#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
@@ -37,14 +36,16 @@ static const RagStatement lock_metadata_sql = {
 
 /*
  * They are found in the order of read/get_messages.c, for the same reason, and deleted
- * by the primary key.
+ * by the primary key. The last condition, which no index serves, is for messages that
+ * somebody moves to another session meanwhile.
  */
 static const RagStatement delete_from_sql = {
 	"DELETE FROM @extschema@.messages WHERE id OPERATOR(pg_catalog.=) ANY (ARRAY("
 	"SELECT m.id FROM @extschema@.messages AS m"
 	" WHERE ROW(m.session_id, m.id) OPERATOR(pg_catalog.>=) ROW($2, $1)"
 	" AND m.session_id OPERATOR(pg_catalog.<=) $2"
-	" ORDER BY m.session_id, m.id))",
+	" ORDER BY m.session_id, m.id))"
+	" AND (session_id OPERATOR(pg_catalog.=) $2) IS TRUE",
 	2,
 	{INT8OID, UUIDOID}};
 
@@ -152,8 +153,11 @@ update_message(RagMessage *message, int mask, Oid nspoid)
 		merge_metadata(message, nspoid);
 	if (rag_execute_message(update_statement(mask), message, nspoid) > 0)
 		return;
+
+	/* It may have come meanwhile. */
 	require_message(&lock_message_sql, message, nspoid);
-	rag_error_discarded(nspoid, "messages");
+	if (rag_execute_message(update_statement(mask), message, nspoid) == 0)
+		rag_error_discarded(nspoid, "messages");
 }
 
 /* Raises 22004 where the second argument, the id of a message, is NULL. */
@@ -195,7 +199,7 @@ rag_update_message(PG_FUNCTION_ARGS)
 	require_message_id(fcinfo, "message_id");
 	mask = changes_from_arguments(&message, fcinfo);
 	rag_check_values(&message, session.nspoid);
-	PreventCommandIfReadOnly("rag_update_message()");
+	rag_check_may_write("rag_update_message()");
 
 	SPI_connect();
 	if (mask != 0)
@@ -237,7 +241,7 @@ rag_delete_messages(PG_FUNCTION_ARGS)
 	uint64 deleted;
 
 	require_message_id(fcinfo, "from_id");
-	PreventCommandIfReadOnly("rag_delete_messages()");
+	rag_check_may_write("rag_delete_messages()");
 
 	SPI_connect();
 	rag_lock_existing_session(&session);

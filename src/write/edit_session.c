@@ -7,7 +7,6 @@
 
 #include "catalog/pg_type_d.h"
 #include "executor/spi.h"
-#include "miscadmin.h"
 
 #include "base/error.h"
 #include "base/metadata.h"
@@ -28,11 +27,11 @@ static const RagStatement set_metadata_sql = {
 	2,
 	{UUIDOID, JSONBOID}};
 
+static const RagStatement lock_for_delete_sql[] =
+	RAG_ON_SESSION("SELECT FROM @extschema@.sessions", " FOR UPDATE");
+
 static const RagStatement delete_sql[] =
 	RAG_ON_SESSION("DELETE FROM @extschema@.sessions", "");
-
-/* How often to go on when the session comes or goes between two looks at it. */
-#define ATTEMPTS 3
 
 /*
  * rag_create_session(user_id text DEFAULT NULL, metadata jsonb DEFAULT NULL,
@@ -66,7 +65,7 @@ rag_create_session(PG_FUNCTION_ARGS)
 		[SESSION_UPDATED_AT] = 'n',
 	};
 
-	PreventCommandIfReadOnly("rag_create_session()");
+	rag_check_may_write("rag_create_session()");
 	if (!PG_ARGISNULL(0))
 		session.user_id = PG_GETARG_TEXT_PP(0);
 	if (PG_ARGISNULL(2))
@@ -127,7 +126,7 @@ rag_update_session(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(1))
 		rag_error_null(session.nspoid, "sessions", "metadata", 0);
 	rag_check_metadata(PG_GETARG_JSONB_P(1), session.nspoid, "sessions", 0);
-	PreventCommandIfReadOnly("rag_update_session()");
+	rag_check_may_write("rag_update_session()");
 
 	SPI_connect();
 	rag_lock_existing_session(&session);
@@ -150,22 +149,23 @@ error_kept(Oid nspoid)
 
 /*
  * A session that is there although none was deleted need not be one that a trigger
- * kept: it may be a new one, made with the same id since then.
+ * kept: it may be a new one, made with the same id since then. So it is locked before
+ * the second attempt.
  */
 static bool
 delete_session(const RagSession *session)
 {
+	bool has_user = session->user_id != NULL;
 	Datum values[] = {UUIDPGetDatum(session->id), PointerGetDatum(session->user_id)};
 
-	for (int i = 0; i < ATTEMPTS; i++)
-	{
-		if (rag_execute(&delete_sql[session->user_id != NULL], session->nspoid, values,
-						NULL) > 0)
-			return true;
-		if (!rag_session_exists(session))
-			return false;
-	}
-	error_kept(session->nspoid);
+	if (rag_execute(&delete_sql[has_user], session->nspoid, values, NULL) > 0)
+		return true;
+	if (!rag_session_exists(session) ||
+		rag_execute(&lock_for_delete_sql[has_user], session->nspoid, values, NULL) == 0)
+		return false;
+	if (rag_execute(&delete_sql[has_user], session->nspoid, values, NULL) == 0)
+		error_kept(session->nspoid);
+	return true;
 }
 
 /*
@@ -184,7 +184,7 @@ rag_delete_session(PG_FUNCTION_ARGS)
 	RagSession session = rag_session_argument(fcinfo, 1);
 	bool deleted;
 
-	PreventCommandIfReadOnly("rag_delete_session()");
+	rag_check_may_write("rag_delete_session()");
 
 	SPI_connect();
 	deleted = delete_session(&session);

@@ -8,6 +8,7 @@
  */
 #include "base/compat.h"
 
+#include "access/table.h"
 #include "commands/sequence.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
@@ -20,6 +21,7 @@
 #include "message/message.h"
 #include "write/insert.h"
 #include "write/insert_direct.h"
+#include "write/insert_facts.h"
 
 /* The most that one INSERT stores: rows, and bytes of text and JSON. */
 #define BATCH_ROWS 1000
@@ -28,7 +30,7 @@
 void
 rag_draw_ids(RagMessage **messages, int n, Oid nspoid)
 {
-	Oid sequence = rag_relation("messages_id_seq", nspoid);
+	Oid sequence = rag_lock_relation("messages_id_seq", nspoid, RowExclusiveLock);
 
 	for (int i = 0; i < n; i++)
 	{
@@ -44,7 +46,7 @@ rag_draw_ids(RagMessage **messages, int n, Oid nspoid)
  *					  SELECT $2, u.* FROM ROWS FROM (unnest($1), ...) AS u
  */
 static char *
-insert_sql(bool many, int optional)
+insert_sql(bool many, int given)
 {
 	StringInfoData names;
 	StringInfoData params;
@@ -54,7 +56,7 @@ insert_sql(bool many, int optional)
 	for (int col = 0; col < RAG_NCOLUMNS; col++)
 	{
 		if (col == COL_SESSION_ID ||
-			(col >= COL_FIRST_OPTIONAL && (optional & RAG_COLUMN_BIT(col)) == 0))
+			(col >= COL_FIRST_OPTIONAL && (given & RAG_COLUMN_BIT(col)) == 0))
 			continue;
 		appendStringInfo(&names, ", %s", rag_columns[col].name);
 		appendStringInfo(&params, many ? "%spg_catalog.unnest($%d)" : "%s$%d",
@@ -73,10 +75,10 @@ insert_sql(bool many, int optional)
  * they are arrays, except session_id.
  */
 static const RagStatement *
-insert_statement(bool many, int optional)
+insert_statement(bool many, int given)
 {
 	static RagStatement statements[2][1 << RAG_NOPTIONAL];
-	RagStatement *statement = &statements[many][optional];
+	RagStatement *statement = &statements[many][given];
 
 	if (statement->sql == NULL)
 	{
@@ -85,15 +87,15 @@ insert_statement(bool many, int optional)
 			statement->argtypes[col] = many ? rag_columns[col].array_type :
 											  rag_columns[col].type;
 		statement->sql = MemoryContextStrdup(TopMemoryContext,
-											 insert_sql(many, optional));
+											 insert_sql(many, given));
 	}
 	return statement;
 }
 
 static void
-insert_message(const RagMessage *message, int optional, Oid nspoid)
+insert_message(const RagMessage *message, int given, Oid nspoid)
 {
-	if (rag_execute_message(insert_statement(false, optional), message, nspoid) == 0)
+	if (rag_execute_message(insert_statement(false, given), message, nspoid) == 0)
 		rag_error_discarded(nspoid, "messages");
 }
 
@@ -117,7 +119,7 @@ column_array(RagMessage **messages, int n, RagColumn col)
 }
 
 static void
-insert_batch(RagMessage **messages, int n, int optional, Oid nspoid)
+insert_batch(RagMessage **messages, int n, int given, Oid nspoid)
 {
 	MemoryContext batch = AllocSetContextCreate(CurrentMemoryContext,
 												"rag_events batch", ALLOCSET_DEFAULT_SIZES);
@@ -132,7 +134,7 @@ insert_batch(RagMessage **messages, int n, int optional, Oid nspoid)
 			values[col] = column_array(messages, n, col);
 	}
 	MemoryContextSwitchTo(old);
-	if (rag_execute(insert_statement(true, optional), nspoid, values, NULL) <
+	if (rag_execute(insert_statement(true, given), nspoid, values, NULL) <
 		(uint64) n)
 		rag_error_discarded(nspoid, "messages");
 	MemoryContextDelete(batch);
@@ -152,14 +154,14 @@ message_bytes(const RagMessage *message)
 }
 
 static void
-insert_through_spi(RagMessage **messages, int n, int optional, Oid nspoid)
+insert_in_batches(RagMessage **messages, int n, int given, Oid nspoid)
 {
 	int first = 0;
 	Size bytes = 0;
 
 	if (n == 1)
 	{
-		insert_message(messages[0], optional, nspoid);
+		insert_message(messages[0], given, nspoid);
 		return;
 	}
 	for (int i = 0; i < n; i++)
@@ -167,38 +169,75 @@ insert_through_spi(RagMessage **messages, int n, int optional, Oid nspoid)
 		bytes += message_bytes(messages[i]);
 		if (i + 1 < n && i + 1 - first < BATCH_ROWS && bytes < BATCH_BYTES)
 			continue;
-		insert_batch(messages + first, i + 1 - first, optional, nspoid);
+		insert_batch(messages + first, i + 1 - first, given, nspoid);
 		first = i + 1;
 		bytes = 0;
 	}
 }
 
-/* How many of the first messages all have a time of their own, or none of them? */
+/*
+ * A message that lacks a column gets the default of the column, whatever the others
+ * have. Where that is not null, those that have the column and those that lack it are
+ * inserted apart from each other. How many of the first messages go together, and which
+ * columns have they?
+ */
 static int
-count_alike(RagMessage **messages, int n)
+count_alike(RagMessage **messages, int n, int null_by_default, int *given)
 {
 	int count = 1;
 
-	while (count < n &&
-		   messages[count]->isnull[COL_CREATED_AT] == messages[0]->isnull[COL_CREATED_AT])
-		count++;
+	*given = rag_optional_columns(messages[0]);
+	for (; count < n; count++)
+	{
+		int columns = rag_optional_columns(messages[count]);
+
+		if (((columns ^ *given) & ~null_by_default) != 0)
+			break;
+		*given |= columns;
+	}
 	return count;
 }
 
-/* Those without a time go by themselves: they get the default of created_at. */
-void
-rag_insert_messages(RagMessage **messages, int n, int optional, Oid nspoid)
+static void
+insert_by_statements(RagMessage **messages, int n, int null_by_default, Oid nspoid)
 {
 	int count;
 
 	for (int i = 0; i < n; i += count)
 	{
-		int mask = messages[i]->isnull[COL_CREATED_AT] ?
-			optional & ~RAG_COLUMN_BIT(COL_CREATED_AT) :
-			optional;
+		int given;
 
-		count = count_alike(messages + i, n - i);
-		if (!rag_insert_directly(messages + i, count, mask, nspoid))
-			insert_through_spi(messages + i, count, mask, nspoid);
+		count = count_alike(messages + i, n - i, null_by_default, &given);
+		insert_in_batches(messages + i, count, given, nspoid);
 	}
+}
+
+void
+rag_insert_messages(RagMessage **messages, int n, Oid nspoid)
+{
+	Relation rel = rag_open_table("messages", nspoid, RowExclusiveLock);
+	const RagInsertFacts *facts = rag_insert_facts(rel, nspoid);
+	int null_by_default = facts->null_by_default;
+	int given = 0;
+	int omitted = 0;
+	const char *obstacle;
+
+	for (int i = 0; i < n; i++)
+	{
+		int columns = rag_optional_columns(messages[i]);
+
+		given |= columns;
+		omitted |= RAG_ALL_OPTIONAL & ~columns;
+	}
+	obstacle = rag_insert_obstacle(rel, facts, given, omitted);
+	if (obstacle)
+		ereport(DEBUG1, (errmsg_internal("messages are inserted by INSERT because of %s", obstacle)));
+	else
+	{
+		ereport(DEBUG1, (errmsg_internal("messages are inserted directly")));
+		rag_insert_directly(rel, facts, messages, n, given);
+	}
+	table_close(rel, NoLock);
+	if (obstacle)
+		insert_by_statements(messages, n, null_by_default, nspoid);
 }

@@ -16,11 +16,10 @@
 extern void rag_draw_ids(RagMessage **messages, int n, Oid nspoid);
 
 /*
- * Stores the messages. They are checked, have their ids, and are all of one session,
- * which is locked. optional is the mask of the optional columns that have a value in
- * any of them. The caller is connected to SPI. Raises 27000 where a trigger or a rule
- * discarded a message.
+ * Stores the messages, of which there is at least one. They are checked, have their ids,
+ * and are all of one session, which is locked. The caller is connected to SPI. Raises
+ * 27000 where a trigger or a rule discarded a message.
  */
-extern void rag_insert_messages(RagMessage **messages, int n, int optional, Oid nspoid);
+extern void rag_insert_messages(RagMessage **messages, int n, Oid nspoid);
 
 #endif /* RAG_INSERT_H */

@@ -25,7 +25,6 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
-#include "base/schema.h"
 #include "message/message.h"
 #include "write/insert_direct.h"
 #include "write/insert_facts.h"
@@ -45,7 +44,7 @@ typedef struct Target
 {
 	Relation rel;
 	const RagInsertFacts *facts;
-	int optional;			/* optional columns that have values */
+	int given;				/* optional columns that have values */
 	EState *estate;			/* of its memory for a tuple, at least */
 	ResultRelInfo *relinfo; /* NULL, or the executor does constraints and indexes */
 	int nindexes;
@@ -70,7 +69,7 @@ open_result_relation(Target *target)
 	{
 		int attnum = target->facts->attributes[col] + 1;
 
-		if (col < COL_FIRST_OPTIONAL || (target->optional & RAG_COLUMN_BIT(col)) != 0)
+		if (col < COL_FIRST_OPTIONAL || (target->given & RAG_COLUMN_BIT(col)) != 0)
 			inserted = bms_add_member(inserted,
 									  attnum - FirstLowInvalidHeapAttributeNumber);
 	}
@@ -97,7 +96,7 @@ open_indexes(Target *target)
 		const RagIndex *index = &target->facts->indexes[i];
 		OpenIndex *open = &target->indexes[target->nindexes];
 
-		if (index->only_with != 0 && (index->only_with & target->optional) == 0)
+		if (index->only_with != 0 && (index->only_with & target->given) == 0)
 			continue;
 		open->rel = index_open(index->oid, RowExclusiveLock);
 		open->info = BuildIndexInfo(open->rel);
@@ -222,47 +221,28 @@ store_in_chunks(Target *target, RagMessage **messages, int n)
 }
 
 /*
- * Functions in defaults, constraints and indexes are to see what the transaction did
- * so far, the touch or the new session included, as in an INSERT.
+ * Functions in constraints and indexes are to see what the transaction did so far, the
+ * touch or the new session included, as in an INSERT.
  */
-static void
-insert_rows(Target *target, RagMessage **messages, int n)
+void
+rag_insert_directly(Relation rel, const RagInsertFacts *facts, RagMessage **messages,
+					int n, int given)
 {
+	Target target = {.rel = rel, .facts = facts, .given = given};
+
 	CommandCounterIncrement();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	target->estate = CreateExecutorState();
-	target->now = TimestampGetDatum(GetSQLLocalTimestamp(-1));
-	if (target->facts->constraints_hold && target->facts->indexes_plain)
-		open_indexes(target);
+	target.estate = CreateExecutorState();
+	target.now = TimestampGetDatum(GetSQLLocalTimestamp(-1));
+	if (facts->constraints_hold && facts->indexes_plain)
+		open_indexes(&target);
 	else
-		open_result_relation(target);
+		open_result_relation(&target);
 
-	store_in_chunks(target, messages, n);
+	store_in_chunks(&target, messages, n);
 
-	close_indexes(target);
-	FreeExecutorState(target->estate);
+	close_indexes(&target);
+	FreeExecutorState(target.estate);
 	PopActiveSnapshot();
 	CommandCounterIncrement();
-}
-
-bool
-rag_insert_directly(RagMessage **messages, int n, int optional, Oid nspoid)
-{
-	Target target = {0};
-	const char *reason;
-
-	target.rel = table_open(rag_relation("messages", nspoid), RowExclusiveLock);
-	target.facts = rag_insert_facts(target.rel, nspoid);
-	target.optional = optional;
-	reason = rag_insert_obstacle(target.rel, target.facts, optional);
-	if (reason)
-		ereport(DEBUG1,
-				(errmsg_internal("messages are inserted by INSERT because of %s", reason)));
-	else
-	{
-		ereport(DEBUG1, (errmsg_internal("messages are inserted directly")));
-		insert_rows(&target, messages, n);
-	}
-	table_close(target.rel, NoLock);
-	return reason == NULL;
 }

@@ -7,15 +7,17 @@
 
 #include "base/compat.h"
 
+#include "utils/relcache.h"
+
 #include "message/message.h"
+#include "write/insert_facts.h"
 
 /*
- * Inserts the messages straight into the table and returns true; or returns false,
- * with nothing done, where the table is not plain for the caller and only an INSERT
- * would do all that is to be done. optional is the mask of the optional columns
- * that have values. The messages have ids, and their session is locked.
+ * Stores the messages straight into the table, which is open, and to which
+ * rag_insert_obstacle() knows no obstacle. given is the mask of the optional columns
+ * that any of the messages has. They have ids, and their session is locked.
  */
-extern bool rag_insert_directly(RagMessage **messages, int n, int optional,
-								Oid nspoid);
+extern void rag_insert_directly(Relation rel, const RagInsertFacts *facts,
+								RagMessage **messages, int n, int given);
 
 #endif /* RAG_INSERT_DIRECT_H */

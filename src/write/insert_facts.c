@@ -34,8 +34,6 @@
 #include "message/message.h"
 #include "write/insert_facts.h"
 
-#define ALL_OPTIONAL ((1 << RAG_NOPTIONAL) - 1)
-
 typedef struct Tables
 {
 	Relation messages;
@@ -131,6 +129,8 @@ obstacle_of_table(const Tables *tables)
 		return "triggers or deferrable constraints";
 	if (!has_plain_sessions(tables))
 		return "triggers, rules or inheritance of sessions";
+	if (rag_writing_runs_user_code(rel) || rag_writing_runs_user_code(tables->sessions))
+		return "code of users in constraints or indexes";
 	return NULL;
 }
 
@@ -179,8 +179,8 @@ note_column(RagColumn col, Form_pg_attribute attr, bool time_is_now)
 {
 	bool can_be_given = rag_column_has_type(col, attr->atttypid, attr->atttypmod) &&
 		attr->attidentity != ATTRIBUTE_IDENTITY_ALWAYS;
-	bool can_be_omitted = col == COL_CREATED_AT ? time_is_now && can_be_given :
-												  is_null_by_default(attr);
+	bool is_null = is_null_by_default(attr);
+	bool can_be_omitted = col == COL_CREATED_AT ? time_is_now && can_be_given : is_null;
 
 	facts.columns[attr->attnum - 1] = col;
 	facts.attributes[col] = attr->attnum - 1;
@@ -190,6 +190,8 @@ note_column(RagColumn col, Form_pg_attribute attr, bool time_is_now)
 		facts.can_be_given |= RAG_COLUMN_BIT(col);
 	if (!can_be_omitted)
 		facts.can_be_omitted &= ~RAG_COLUMN_BIT(col);
+	if (!is_null)
+		facts.null_by_default &= ~RAG_COLUMN_BIT(col);
 	return true;
 }
 
@@ -202,9 +204,11 @@ has_plain_columns(Relation rel)
 {
 	TupleDesc desc = RelationGetDescr(rel);
 	bool time_is_now = created_at_is_now(rel);
+	bool plain = true;
 
 	facts.can_be_given = 0;
-	facts.can_be_omitted = ALL_OPTIONAL;
+	facts.can_be_omitted = RAG_ALL_OPTIONAL;
+	facts.null_by_default = RAG_ALL_OPTIONAL;
 	for (int col = 0; col < RAG_NCOLUMNS; col++)
 		facts.attributes[col] = RAG_NO_COLUMN;
 
@@ -216,17 +220,14 @@ has_plain_columns(Relation rel)
 		facts.columns[i] = RAG_NO_COLUMN;
 		if (attr->attisdropped)
 			continue;
-		if (col == RAG_NO_COLUMN ? !is_null_by_default(attr) :
-								   !note_column(col, attr, time_is_now))
-			return false;
+		plain &= col == RAG_NO_COLUMN ? is_null_by_default(attr) :
+										note_column(col, attr, time_is_now);
 	}
 	for (int col = 0; col < COL_FIRST_OPTIONAL; col++)
-	{
-		if (facts.attributes[col] == RAG_NO_COLUMN)
-			return false;
-	}
-	facts.id_is_int4 = TupleDescAttr(desc, facts.attributes[COL_ID])->atttypid == INT4OID;
-	return true;
+		plain &= facts.attributes[col] != RAG_NO_COLUMN;
+	facts.id_is_int4 = plain &&
+		TupleDescAttr(desc, facts.attributes[COL_ID])->atttypid == INT4OID;
+	return plain;
 }
 
 /* ------------------------------------------------------------------------
@@ -378,7 +379,7 @@ rag_insert_facts(Relation messages, Oid nspoid)
 {
 	if (!rag_facts_hold(&facts_of_tables, RelationGetRelid(messages)))
 	{
-		Tables tables = {messages, table_open(rag_relation("sessions", nspoid), AccessShareLock)};
+		Tables tables = {messages, rag_open_table("sessions", nspoid, AccessShareLock)};
 
 		find_facts(&tables);
 		table_close(tables.sessions, NoLock);
@@ -392,15 +393,16 @@ rag_insert_facts(Relation messages, Oid nspoid)
  */
 
 const char *
-rag_insert_obstacle(Relation messages, const RagInsertFacts *table, int optional)
+rag_insert_obstacle(Relation messages, const RagInsertFacts *table, int given,
+					int omitted)
 {
 	const char *reason = table->obstacle;
 
 	if (reason == NULL)
 		reason = rag_caller_obstacle(messages, ACL_INSERT);
 	if (reason == NULL &&
-		(!table->columns_plain || (optional & ~table->can_be_given) != 0 ||
-		 (ALL_OPTIONAL & ~optional & ~table->can_be_omitted) != 0))
+		(!table->columns_plain || (given & ~table->can_be_given) != 0 ||
+		 (omitted & ~table->can_be_omitted) != 0))
 		reason = "types or defaults of columns";
 	return reason;
 }

@@ -37,6 +37,9 @@ typedef struct RagInsertFacts
 	/* A checked message keeps all constraints. */
 	bool constraints_hold;
 
+	/* These columns are null in a row that is inserted without them. */
+	int null_by_default;
+
 	/* With these optional columns, and without those, it can be stored ... */
 	bool columns_plain;
 	int can_be_given;
@@ -60,10 +63,10 @@ typedef struct RagInsertFacts
 extern const RagInsertFacts *rag_insert_facts(Relation messages, Oid nspoid);
 
 /*
- * Why the caller cannot store messages that have these optional columns directly, or
- * NULL.
+ * Why the caller cannot store messages directly, or NULL. given are the optional columns
+ * that any of them has, and omitted those that any of them lacks.
  */
 extern const char *rag_insert_obstacle(Relation messages, const RagInsertFacts *facts,
-									   int optional);
+									   int given, int omitted);
 
 #endif /* RAG_INSERT_FACTS_H */

@@ -680,6 +680,89 @@ UPDATE sessions SET updated_at = '2001-01-01';
 SELECT pg_temp.add();
 ROLLBACK;
 
+-- A function of the user may do anything, such as to delete the session that was locked:
+-- in a constraint or an index of either table. There is no message without its session.
+-- (Those of indexes must be marked as immutable, and can lie.)
+CREATE FUNCTION pg_temp.away_now(uuid) RETURNS boolean LANGUAGE plpgsql
+AS $$ BEGIN DELETE FROM sessions WHERE id = $1; RETURN true; END $$;
+CREATE FUNCTION pg_temp.away(uuid) RETURNS boolean LANGUAGE plpgsql IMMUTABLE
+AS $$ BEGIN RETURN pg_temp.away_now($1); END $$;
+CREATE FUNCTION pg_temp.orphans() RETURNS bigint LANGUAGE sql
+AS $$ SELECT count(*) FROM messages AS m WHERE NOT EXISTS (SELECT FROM sessions AS s WHERE s.id = m.session_id) $$;
+BEGIN;
+DELETE FROM messages;
+ALTER TABLE messages ADD CONSTRAINT present CHECK (pg_temp.away_now(session_id));
+SELECT ways, code FROM pg_temp.both_ways('[{"role": "user", "content": "x"}]');
+SELECT code FROM pg_temp.diagnose('SELECT pg_temp.add()');
+SELECT code FROM pg_temp.diagnose('SELECT pg_temp.add_one()');
+SELECT pg_temp.orphans();
+ROLLBACK;
+BEGIN;
+DELETE FROM messages;
+CREATE INDEX away ON messages (pg_temp.away(session_id));
+SELECT code FROM pg_temp.diagnose('SELECT pg_temp.add()');
+SELECT pg_temp.orphans();
+ROLLBACK;
+BEGIN;
+DELETE FROM messages;
+CREATE INDEX away ON messages (id) WHERE pg_temp.away(session_id);
+SELECT code FROM pg_temp.diagnose('SELECT pg_temp.add()');
+SELECT pg_temp.orphans();
+ROLLBACK;
+BEGIN;
+CREATE DOMAIN present AS uuid CHECK (pg_temp.away_now(VALUE));
+ALTER TABLE messages ADD CONSTRAINT present CHECK (session_id::present IS NOT NULL) NOT VALID;
+SELECT code FROM pg_temp.diagnose('SELECT pg_temp.add()');
+ROLLBACK;
+BEGIN;
+DELETE FROM messages;
+UPDATE sessions SET metadata = '{}';
+CREATE INDEX away ON sessions (pg_temp.away(id)) WHERE metadata IS NULL;
+UPDATE sessions SET metadata = NULL WHERE id = :'s2';
+SELECT code FROM pg_temp.diagnose('SELECT pg_temp.add()');
+SELECT pg_temp.orphans();
+ROLLBACK;
+
+-- PostgreSQL's own functions are no reason for an INSERT.
+BEGIN;
+ALTER TABLE messages ADD CONSTRAINT polite CHECK (length(content) < 1000 AND content !~ 'rude');
+CREATE INDEX words ON messages USING gin (to_tsvector('simple', content));
+CREATE INDEX short ON messages (lower(role)) WHERE length(content) < 10;
+SELECT pg_temp.add();
+SELECT ways, code FROM pg_temp.both_ways('[{"role": "user", "content": "rude"}]');
+SELECT count(*) FROM messages WHERE to_tsvector('simple', content) @@ 'hello';
+ROLLBACK;
+
+-- What a message without a value gets does not depend on the others: the default.
+BEGIN;
+ALTER TABLE messages ALTER COLUMN metadata SET DEFAULT '{"v": 1}', ALTER COLUMN top_k SET DEFAULT 7;
+SELECT cardinality(rag_add_messages(:'s1', '[{"role": "user", "content": "a"}, {"role": "user", "content": "b", "metadata": {"a": 1}},
+  {"role": "user", "content": "c", "top_k": 1}, {"role": "user", "content": "d", "metadata": {"d": 1}, "top_k": 2, "created_at": "2001-01-01"}, {"role": "user", "content": "e", "query_type": "q"}]'));
+SELECT content, metadata, top_k, query_type, created_at = now()::timestamp AS now FROM messages WHERE session_id = :'s1' AND content < 'f' ORDER BY id DESC LIMIT 5;
+ROLLBACK;
+
+-- Where only reading is allowed, because the caller's function is wrongly marked.
+BEGIN;
+SELECT current_setting('server_version_num')::int >= 160000 AS renamed \gset
+\if :renamed
+SET LOCAL debug_parallel_query = on;
+\else
+SET LOCAL force_parallel_mode = on;
+\endif
+CREATE FUNCTION mislabelled(call text) RETURNS text LANGUAGE plpgsql PARALLEL SAFE
+AS $$ BEGIN EXECUTE call; RETURN 'done'; END $$;
+\set VERBOSITY terse
+SAVEPOINT a;
+SELECT mislabelled(format('SELECT rag_add_message(%L, $$user$$, $$x$$)', :'s1'));
+ROLLBACK TO a;
+SELECT mislabelled(format('SELECT rag_add_messages(%L, $$[]$$)', :'s1'));
+ROLLBACK TO a;
+SELECT mislabelled('SELECT rag_create_session()');
+ROLLBACK TO a;
+SELECT mislabelled(format('SELECT rag_delete_session(%L)', :'s1'));
+ROLLBACK;
+\set VERBOSITY default
+
 -- Whoever may not read the table is shown what he wrote, and no more.
 BEGIN;
 ALTER TABLE messages ADD COLUMN secret text, ADD CONSTRAINT polite CHECK (content <> 'rude');

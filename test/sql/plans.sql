@@ -169,7 +169,7 @@ ALTER TABLE plans_a.messages ENABLE TRIGGER ALL;
 -- Its own columns under other names, or gone, are errors of the table.
 BEGIN;
 ALTER TABLE plans_a.messages RENAME COLUMN query_type TO kind;
-SELECT code, message FROM pg_temp.diagnose(format('SELECT plans_a.rag_add_message(%L, %L, %L)', :'s', 'user', 'no query_type'));
+SELECT code, message FROM pg_temp.diagnose(format('SELECT plans_a.rag_add_message(%L, %L, %L, query_type => %L)', :'s', 'user', 'no query_type', 'x'));
 ROLLBACK;
 SELECT plans_a.rag_add_message(:'s', 'user', 'renamed back', user_id => 'alice') > 0 AS stored;
 -- Without its sequence there are no ids.
@@ -243,5 +243,25 @@ ROLLBACK;
 RESET ROLE;
 
 DROP EXTENSION rag_events;
+-- What was kept for schemas that are gone is freed, however many there were.
+CREATE FUNCTION pg_temp.kept_plans(schema text) RETURNS bigint LANGUAGE sql
+AS $$ SELECT count(*) FROM pg_backend_memory_contexts WHERE name = 'CachedPlanSource' AND ident ~ schema $$;
+DO $$
+BEGIN
+  FOR i IN 1 .. 3 LOOP
+    EXECUTE format('CREATE SCHEMA plans_d%s', i);
+    EXECUTE format('CREATE EXTENSION rag_events SCHEMA plans_d%s', i);
+    EXECUTE format('SELECT plans_d%s.rag_list_sessions(%L)', i, 'alice');
+    EXECUTE format('SELECT plans_d%s.rag_create_session(%L)', i, 'alice');
+    DROP EXTENSION rag_events;
+  END LOOP;
+END $$;
+SELECT pg_temp.kept_plans('plans_d1') > 0 AS first, pg_temp.kept_plans('plans_d3') > 0 AS last;
+DROP SCHEMA plans_d1, plans_d2;
+CREATE EXTENSION rag_events SCHEMA plans_d3;
+SELECT count(*) FROM plans_d3.rag_list_sessions('alice');
+SELECT pg_temp.kept_plans('plans_d1') AS first, pg_temp.kept_plans('plans_d2') AS second, pg_temp.kept_plans('plans_d3') > 0 AS last;
+DROP EXTENSION rag_events;
+DROP SCHEMA plans_d3;
 DROP SCHEMA plans_a, plans_b, plans_c;
 DROP ROLE regress_rag_reader, regress_rag_writer, regress_rag_other;

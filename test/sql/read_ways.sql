@@ -57,6 +57,19 @@ END $$;
 
 SELECT * FROM way();
 SELECT * FROM compare();
+-- The first and the last id that there can be, without a limit; a limit leaves them out.
+BEGIN;
+ALTER TABLE messages ALTER id TYPE bigint;
+INSERT INTO messages (id, session_id, role, content)
+VALUES (9223372036854775807, :'s', 'user', 'last'), (-9223372036854775808, :'s', 'user', 'first');
+SELECT * FROM compare();
+SELECT max(id) FROM rag_get_messages(:'s', 1);
+SELECT min(id) FROM rag_get_messages_after(:'s', NULL, 1);
+SELECT min(id) FROM rag_get_context(:'s', NULL);
+SELECT max(id) < 9223372036854775807 AS before FROM rag_get_messages(:'s', 1, before_id => 9223372036854775807);
+SELECT min(id) > -9223372036854775808 AS after FROM rag_get_messages_after(:'s', -9223372036854775808, 1);
+SELECT min(id) > -9223372036854775808 AS after FROM rag_get_context(:'s', NULL, after_id => -9223372036854775808);
+ROLLBACK;
 -- It is what the calling query sees.
 SELECT (SELECT count(*) FROM rag_get_messages(:'s', NULL)) AS before, rag_add_message(:'s', 'user', 'new') > 0 AS added,
        (SELECT count(*) FROM rag_get_messages(:'s', 1000)) AS after;
