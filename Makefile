@@ -35,9 +35,10 @@ EXTRA_CLEAN = $(QUERIES) results output_iso tmp_check log regression.diffs regre
 
 # Goals that concern a database, or the sources, alone. They need nothing of PGXS
 # and are left to scripts, which take TO=, FROM=, STEPS= … from the environment.
-# PGXS has a "check" of its own, that only says to use installcheck.
-MIGRATE_GOALS = current history upgrade downgrade check migration-sql
-SCRIPT_GOALS = $(MIGRATE_GOALS) revision snapshot
+# "check" is an older name of check-schema. (PGXS has a "check" of its own, that only
+# says to use installcheck.)
+MIGRATE_GOALS = current history upgrade downgrade check-schema check migration-sql
+SCRIPT_GOALS = $(MIGRATE_GOALS) revision snapshot dist
 
 ifeq ($(filter-out $(SCRIPT_GOALS),$(or $(MAKECMDGOALS),all)),)
 
@@ -47,7 +48,9 @@ $(MIGRATE_GOALS):
 revision:
 	@tools/revision.sh
 snapshot:
-	@tools/private_snapshot.sh
+	@tools/snapshot.sh
+dist:
+	@tools/dist.sh
 
 else
 

@@ -40,7 +40,7 @@
 
 # shellcheck disable=SC2034 # what the files read below use
 set -u
-. "$(dirname "${BASH_SOURCE[0]}")/../test/lib.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/../tools/lib/common.sh"
 
 bench=$RAG_ROOT/bench
 real=$bench/rag.jsonl

@@ -22,7 +22,7 @@
 #                   server, with PostgreSQL's own settings but fsync
 
 set -u
-. "$(dirname "${BASH_SOURCE[0]}")/../test/lib.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/../tools/lib/common.sh"
 
 soak=$RAG_ROOT/bench/soak
 seconds=3600 clients=4 rate=2000 sessions=5000 samples='' svg='' here=''

@@ -3,6 +3,8 @@
 -- complain if script is sourced in psql, rather than via ALTER EXTENSION
 \echo Use "ALTER EXTENSION rag_events UPDATE TO '1.0'" to load this file. \quit
 
+-- From here to the end it is as in rag_events--1.0.sql; test/t/015_script_lint.pl compares.
+
 --
 -- Functions. They run with the caller's rights, so that everybody may call them
 -- and nobody gains anything by it.
@@ -15,6 +17,9 @@ CREATE FUNCTION @extschema@.rag_create_session(
 ) RETURNS pg_catalog.uuid
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'rag_create_session';
 
+-- The last three parameters need columns that the table has since 1.1; until then they
+-- must be NULL. They are here from the beginning because CREATE OR REPLACE cannot add a
+-- parameter, and DROP FUNCTION fails on what users made that depends on the function.
 CREATE FUNCTION @extschema@.rag_add_message(
   session_id      pg_catalog.uuid,
   role            pg_catalog.text,

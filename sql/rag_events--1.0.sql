@@ -90,6 +90,9 @@ CREATE FUNCTION @extschema@.rag_create_session(
 ) RETURNS pg_catalog.uuid
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'rag_create_session';
 
+-- The last three parameters need columns that the table has since 1.1; until then they
+-- must be NULL. They are here from the beginning because CREATE OR REPLACE cannot add a
+-- parameter, and DROP FUNCTION fails on what users made that depends on the function.
 CREATE FUNCTION @extschema@.rag_add_message(
   session_id      pg_catalog.uuid,
   role            pg_catalog.text,

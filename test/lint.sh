@@ -4,7 +4,7 @@
 # "clang-format -i src/*.c src/*/*.[ch]" mends the layout.
 
 set -u
-. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/../tools/lib/common.sh"
 cd "$RAG_ROOT" || exit 1
 status=0
 

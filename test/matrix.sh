@@ -22,7 +22,7 @@
 
 set -u
 [ "$(id -u)" -eq 0 ] || exec sudo --preserve-env=RAG_CACHE "$0" "$@"
-. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/../tools/lib/common.sh"
 
 cache=${RAG_CACHE:-/var/cache/rag_events}
 max_age_days=7

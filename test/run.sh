@@ -2,7 +2,7 @@
 #
 # From a bare machine to every test passed:
 #
-#   test/run.sh [-v] [--keep] [--install] [STAGE…]
+#   test/run.sh [-v] [--keep] [--install] [STAGE…] [NAME…]
 #
 # Stages, all of them by default:
 #   lint    static checks (test/lint.sh)
@@ -10,7 +10,10 @@
 #   regress make installcheck: pg_regress and isolation tests
 #   tap     make prove_installcheck: test/t/*.pl, with servers of their own
 #   clients test/clients/*.sh, each with an empty database of a running server
-#   demo    test/demo.sh, the first thing that a newcomer runs
+#   demo    examples/demo.sh, the first thing that a newcomer runs
+#
+# A NAME is that of a file of test/sql, test/specs, test/t or test/clients, without its
+# ending: only these tests are run. "test/run.sh lint regress" takes less than a minute.
 #
 #   -v      print all output, not only that of failing stages
 #   --keep  leave the work folder in place
@@ -27,19 +30,44 @@
 # lines "rag_require NEED…", which are carried out beforehand, with root's rights.
 
 set -u
-. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/../tools/lib/common.sh"
 
 all_stages="lint build regress tap clients demo"
 verbose=
 install_only=
 stages=
+
+# The tests that were named; where none of a stage was, all of it.
+sql_tests=
+specs=
+tap_tests=
+client_tests=
+
+# name_test NAME: notes the test, and its stage.
+name_test() {
+  local stage
+
+  if [ -f "$RAG_ROOT/test/sql/$1.sql" ]; then
+    sql_tests="$sql_tests $1" stage=regress
+  elif [ -f "$RAG_ROOT/test/specs/$1.spec" ]; then
+    specs="$specs $1" stage=regress
+  elif [ -f "$RAG_ROOT/test/t/$1.pl" ]; then
+    tap_tests="$tap_tests test/t/$1.pl" stage=tap
+  elif [ -x "$RAG_ROOT/test/clients/$1.sh" ]; then
+    client_tests="$client_tests $1" stage=clients
+  else
+    rag_die "there is no stage and no test \"$1\"; stages: $all_stages; test/README.md lists the tests"
+  fi
+  case " $stages " in *" $stage "*) ;; *) stages="$stages $stage" ;; esac
+}
+
 for arg in "$@"; do
   case $arg in
   -v) verbose=1 ;;
   --keep) RAG_KEEP=1 ;;
   --install) install_only=1 ;;
   lint | build | regress | tap | clients | demo) stages="$stages $arg" ;;
-  *) rag_die "unknown argument \"$arg\"; stages: $all_stages" ;;
+  *) name_test "$arg" ;;
   esac
 done
 stages=${stages:-$all_stages}
@@ -120,25 +148,45 @@ compile() {
     rag_as_user make -s -C "$RAG_TMP/$cc" PG_CONFIG="$PG_CONFIG" CC="$cc" COPT="$flags"
 }
 
+# (git refuses to read the checkout of another user, hence not as RAG_USER.)
+build_archive() {
+  rag_as_user mkdir "$RAG_TMP/dist" &&
+    "$RAG_ROOT/tools/dist.sh" --tar | rag_as_user tar -C "$RAG_TMP/dist" -xf - --no-same-owner &&
+    rag_as_user make -s -C "$RAG_TMP"/dist/rag_events-* PG_CONFIG="$PG_CONFIG" with_llvm=no COPT=-O0 \
+      DESTDIR="$RAG_TMP/dist/root" all install &&
+    find "$RAG_TMP/dist/root" -name rag_events.control | grep .
+}
+
 stage_build() {
   local cc status=0
 
   for cc in gcc clang; do
     rag_check "$cc $warnings" compile "$cc" || status=1
   done
+  if [ -e "$RAG_ROOT/.git" ]; then
+    rag_check "the archive of make dist builds" build_archive || status=1
+  else
+    echo "ok - the archive of make dist builds # SKIP not a checkout of git"
+  fi
   return "$status"
 }
 
 in_build() { (cd "$RAG_TMP/build" && rag_as_user "$@"); }
 
-stage_regress() { in_build make installcheck PG_CONFIG="$PG_CONFIG"; }
+stage_regress() {
+  local chosen=()
+
+  [ -z "$sql_tests$specs" ] || chosen=(REGRESS="$sql_tests" ISOLATION="$specs")
+  in_build make installcheck PG_CONFIG="$PG_CONFIG" "${chosen[@]}"
+}
 
 stage_tap() {
   compgen -G "$RAG_ROOT/test/t/*.pl" >/dev/null || {
     echo "1..0 # SKIP no test/t/*.pl"
     return
   }
-  in_build make prove_installcheck PG_CONFIG="$PG_CONFIG" PROVE_FLAGS=--verbose
+  in_build make prove_installcheck PG_CONFIG="$PG_CONFIG" PROVE_FLAGS=--verbose \
+    ${tap_tests:+PROVE_TESTS="$tap_tests"}
 }
 
 stage_clients() {
@@ -151,6 +199,7 @@ stage_clients() {
   for script in "$RAG_TMP"/build/test/clients/*.sh; do
     [ -x "$script" ] || continue
     name=$(basename "$script" .sh)
+    case " ${client_tests:-$name} " in *" $name "*) ;; *) continue ;; esac
     rag_as_user "$(rag_pg createdb)" "client_$name" &&
       PGDATABASE=client_$name in_build "test/clients/$name.sh" ||
       {
@@ -162,11 +211,11 @@ stage_clients() {
 }
 
 stage_demo() {
-  [ -x "$RAG_ROOT/test/demo.sh" ] || {
-    echo "1..0 # SKIP no test/demo.sh"
+  [ -x "$RAG_ROOT/examples/demo.sh" ] || {
+    echo "1..0 # SKIP no examples/demo.sh"
     return
   }
-  rag_check "test/demo.sh" in_build test/demo.sh
+  rag_check "examples/demo.sh" in_build examples/demo.sh
 }
 
 # client_needs: what the client tests ask of rag_require.

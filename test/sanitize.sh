@@ -13,7 +13,7 @@
 # failed".
 
 set -u
-. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/../tools/lib/common.sh"
 
 sanitizers=-fsanitize=undefined
 export LC_ALL=C
@@ -85,7 +85,7 @@ find_server() {
 # ---------------------------------------------------------------------------
 
 # under_valgrind: starts the server anew, under valgrind. Leaks are not looked for: a
-# context frees its blocks in one go (test/t/006_bulk.pl watches the contexts).
+# context frees its blocks in one go (test/t/040_bulk.pl watches the contexts).
 under_valgrind() {
   local data=$RAG_TMP/server/data
 

@@ -14,7 +14,7 @@
 # passed, N failed".
 
 set -u
-. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/../tools/lib/common.sh"
 
 export LC_ALL=C
 minutes=30

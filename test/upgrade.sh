@@ -13,10 +13,10 @@
 # Ends with the line "N passed, N failed[, N skipped]" where it tests.
 
 set -u
-. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/../tools/lib/common.sh"
 
 # Those of test/t that start servers with RagTest's start_old_server().
-tests="test/t/005_pg_upgrade.pl test/t/042_backup.pl"
+tests="test/t/022_pg_upgrade.pl test/t/021_backup.pl"
 export LC_ALL=C
 
 archive() {

@@ -6,7 +6,7 @@
 #   tools/migrate.sh history                         all versions, and when each was applied
 #   tools/migrate.sh upgrade [TO=VERSION|STEPS=N]    to the head, or so far
 #   tools/migrate.sh downgrade [TO=VERSION|STEPS=N]  one version down, or so far
-#   tools/migrate.sh check                           what differs from the installed version
+#   tools/migrate.sh check-schema                    what differs from the installed version
 #   tools/migrate.sh migration-sql [FROM=VERSION] [TO=VERSION]   what an update would run
 #
 # "make current" and so on are the same. The database is that of PGHOST, PGPORT,
@@ -17,11 +17,11 @@
 # upgrade creates the extension where the database has none, in SCHEMA=NAME if
 # given, and is safe when several run it at once.
 #
-# Exit status: 0 done; 1 refused, failed or, of check, differences; 2 no connection.
+# Exit status: 0 done; 1 refused, failed or, of check-schema, differences; 2 no connection.
 
 set -u
-# shellcheck source=test/dotenv.sh
-. "$(dirname "${BASH_SOURCE[0]}")/../test/dotenv.sh"
+# shellcheck source=tools/lib/dotenv.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib/dotenv.sh"
 
 base=1.0
 adoption=001_initial_schema
@@ -154,7 +154,7 @@ SELECT :"schema".rag_migration_sql(NULLIF(:'from', ''), :'to');
 SQL
 }
 
-check() {
+check_schema() {
   local found
 
   connect
@@ -308,7 +308,8 @@ for argument in "$@"; do
 done
 
 case $command in
-current | history | upgrade | downgrade | check) "$command" ;;
+current | history | upgrade | downgrade) "$command" ;;
+check-schema | check) check_schema ;;
 migration-sql) migration_sql ;;
 *) die "what is to be done?" "$(usage)" ;;
 esac

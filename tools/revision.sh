@@ -16,8 +16,8 @@
 
 set -u
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
-# shellcheck source=test/dotenv.sh
-. "$root/test/dotenv.sh"
+# shellcheck source=tools/lib/dotenv.sh
+. "$root/tools/lib/dotenv.sh"
 
 usage='usage: make revision VERSION=1.3 MESSAGE="add user preferences" [DBNAME=mydb]'
 

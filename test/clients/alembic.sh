@@ -7,8 +7,8 @@
 #   test/clients/alembic.sh [TEST…]      all tests, or test_leaving.Leaving, say
 
 set -u
-# shellcheck source=test/lib.sh
-. "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
+# shellcheck source=tools/lib/common.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../../tools/lib/common.sh"
 cd "$RAG_ROOT/test/clients/alembic" || exit 1
 
 rag_require deb:alembic deb:python3-sqlalchemy deb:python3-psycopg2

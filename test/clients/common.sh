@@ -9,8 +9,8 @@
 #   files             all files of conversations: one JSON object a line
 
 set -u
-# shellcheck source=test/lib.sh
-. "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
+# shellcheck source=tools/lib/common.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../../tools/lib/common.sh"
 cd "$RAG_ROOT" || exit 1
 
 failures=0

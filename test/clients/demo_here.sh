@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 #
-# test/demo.sh --here, on a database without the extension and on one that has it,
+# examples/demo.sh --here, on a database without the extension and on one that has it,
 # found through an .env file: nothing that is there changes, and what is added can
 # be removed as the demo says.
 
 # shellcheck source=test/clients/common.sh
 . "$(dirname "$0")/common.sh"
 
-demo=$RAG_ROOT/test/demo.sh
+demo=$RAG_ROOT/examples/demo.sh
 mkdir "$RAG_TMP/app" && cd "$RAG_TMP/app" || exit 1
 
 # What the file says is found, but for the port, which the environment gives; the
@@ -28,8 +28,8 @@ by_dotenv() { env -u PGHOST -u PGDATABASE -u PGUSER -u PGPASSWORD "$@"; }
 
 password() (
   unset PGPASSWORD
-  # shellcheck source=test/dotenv.sh
-  . "$RAG_ROOT/test/dotenv.sh"
+  # shellcheck source=tools/lib/dotenv.sh
+  . "$RAG_ROOT/tools/lib/dotenv.sh"
   rag_read_dotenv .env && printf '%s\n' "$PGPASSWORD"
 )
 

@@ -4,8 +4,7 @@
 -- here, each of them needed.
 --
 \getenv test_dir PG_ABS_SRCDIR
-\set helpers :test_dir /sql/helpers.psql
-\i :helpers
+\i :test_dir/sql/helpers.psql
 DROP EXTENSION IF EXISTS rag_events CASCADE;
 DROP SCHEMA IF EXISTS chat CASCADE;
 DROP ROLE IF EXISTS regress_rag_nobody, regress_rag_writer, regress_rag_reader;

@@ -3,8 +3,7 @@
 -- nothing at all; a key used for something else is an error.
 --
 \getenv test_dir PG_ABS_SRCDIR
-\set helpers :test_dir /sql/helpers.psql
-\i :helpers
+\i :test_dir/sql/helpers.psql
 DROP EXTENSION IF EXISTS rag_events CASCADE;
 DROP ROLE IF EXISTS regress_rag_writer;
 CREATE EXTENSION rag_events;

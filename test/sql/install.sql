@@ -6,8 +6,7 @@
 -- already there is never taken over.
 --
 \getenv test_dir PG_ABS_SRCDIR
-\set helpers :test_dir /sql/helpers.psql
-\i :helpers
+\i :test_dir/sql/helpers.psql
 DROP EXTENSION IF EXISTS rag_events CASCADE;
 DROP ROLE IF EXISTS regress_rag_owner, regress_rag_guest, "regress rag Owner";
 

@@ -3,8 +3,7 @@
 -- UPDATE and DELETE work as they did before, beside the functions.
 --
 \getenv test_dir PG_ABS_SRCDIR
-\set helpers :test_dir /sql/helpers.psql
-\i :helpers
+\i :test_dir/sql/helpers.psql
 DROP EXTENSION IF EXISTS rag_events CASCADE;
 CREATE EXTENSION rag_events;
 \set s1 3f2b8c1e-6a4d-4c0e-9b7a-1d2e3f4a5b6c

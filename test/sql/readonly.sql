@@ -3,8 +3,7 @@
 -- to write, and readers work.
 --
 \getenv test_dir PG_ABS_SRCDIR
-\set helpers :test_dir /sql/helpers.psql
-\i :helpers
+\i :test_dir/sql/helpers.psql
 DROP EXTENSION IF EXISTS rag_events CASCADE;
 CREATE EXTENSION rag_events;
 \set s1 00000000-0000-4000-8000-000000000001

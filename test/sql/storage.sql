@@ -3,8 +3,7 @@
 -- a conversation's end, time-ordered session ids; and the way there and back.
 --
 \getenv test_dir PG_ABS_SRCDIR
-\set helpers :test_dir /sql/helpers.psql
-\i :helpers
+\i :test_dir/sql/helpers.psql
 DROP EXTENSION IF EXISTS rag_events CASCADE;
 DROP SCHEMA IF EXISTS "Mixed Case" CASCADE;
 CREATE EXTENSION rag_events VERSION '1.0';

@@ -3,8 +3,7 @@
 -- his own: triggers, rules, row security, constraints and indexes.
 --
 \getenv test_dir PG_ABS_SRCDIR
-\set helpers :test_dir /sql/helpers.psql
-\i :helpers
+\i :test_dir/sql/helpers.psql
 DROP EXTENSION IF EXISTS rag_events CASCADE;
 DROP ROLE IF EXISTS regress_rag_alice, regress_rag_bob;
 CREATE EXTENSION rag_events;

@@ -403,6 +403,9 @@ for my $version (@chain)
 		fresh_snapshot_file($node, $version),
 		"schema/rag_events--$version.json is what a fresh $version gives");
 }
+is_same_text(slurp_file("$FindBin::RealBin/../../schema/schema.sql"),
+	print_snapshot($node, 'schema', $chain[-1]),
+	'schema/schema.sql shows the last version');
 
 # ---------------------------------------------------------------------------
 # A restart, and a dump, at each version

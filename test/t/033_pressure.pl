@@ -3,8 +3,8 @@
 # while the extension is updated. What was acknowledged is there, nothing is there by
 # half, errors are errors, and the server lives.
 #
-# (006_bulk.pl has a full disk during a bulk write and calls that end at a chosen point,
-# 003_crash.pl waits that end before their time.)
+# (040_bulk.pl has a full disk during a bulk write and calls that end at a chosen point,
+# 030_crash.pl waits that end before their time.)
 
 use strict;
 use warnings;
@@ -174,7 +174,7 @@ SKIP:
 	my $pid;
 
 	skip 'no prlimit and /proc', 1 if !$prlimit || !-r '/proc/self/status';
-	fresh(1);
+	fresh(2);
 	sql($node, 'postgres', <<'EOT');
 CREATE TABLE given AS SELECT jsonb_agg(jsonb_build_object('role', 'user', 'content', 'message ' || n, 'idempotency_key', 'key ' || n, 'sources', '[1, {"a": 2}]'::jsonb)) AS j
 FROM generate_series(1, 40000) AS n;
@@ -199,7 +199,7 @@ EOT
 
 			# Work memory is not what is short, nor what the first calls take once.
 			$client->query(q{SET work_mem = '1GB'; SELECT rag_add_message(} . id(1) . q{, 'user', 'warm')});
-			$client->query('BEGIN; ' . ($call =~ s/\bFROM given/FROM (SELECT '[]'::jsonb AS j) AS given/r) . '; ROLLBACK') if $name =~ /add|import/;
+			$client->query('BEGIN; ' . ($call =~ s/\bFROM given/FROM (SELECT '[]'::jsonb AS j) AS given/r =~ s/${\ id(1)}/${\ id(2)}/r) . '; ROLLBACK');
 			($size) = slurp_file('/proc/' . $client->pid . '/status') =~ /^VmSize:\s+(\d+) kB/m;
 			system_or_bail("$prlimit/prlimit", '--pid', $client->pid, '--as=' . 1024 * ($size + 1024 * $megabytes));
 			$state = $client->sqlstate("BEGIN; $call");
@@ -223,7 +223,7 @@ EOT
 note('no room');
 # ---------------------------------------------------------------------------
 
-# As in 006_bulk.pl, a limit on the size of files stands for a full disk.
+# As in 040_bulk.pl, a limit on the size of files stands for a full disk.
 {
 	my @pg_ctl = ('pg_ctl', '-D', $node->data_dir, '-l', $node->logfile, '-w');
 	my ($client, $before);

@@ -27,7 +27,7 @@ our %own_calls;
 
 our @EXPORT = qw(chain_of_versions update_paths adoption_version snapshot
   differences columns_of functions_of seed_tables sample_call call_functions
-  check_schema fresh_snapshot_file private_tree synthetic_tree write_file
+  check_schema fresh_snapshot_file print_snapshot private_tree synthetic_tree write_file
   write_step start_private_server);
 
 # chain_of_versions(NODE): from the base to the head. Installs the extension in a
@@ -306,19 +306,22 @@ sub check_schema
 		$role);
 }
 
-# fresh_snapshot_file(NODE, VERSION): what tools/snapshot.sh prints for the version.
-sub fresh_snapshot_file
+# print_snapshot(NODE, KIND, VERSION): what tools/snapshot.sh prints.
+sub print_snapshot
 {
-	my ($node, $version) = @_;
+	my ($node, $kind, $version) = @_;
 	my ($out, $err) = ('', '');
 
 	local $ENV{PGHOST} = $node->host;
 	local $ENV{PGPORT} = $node->port;
-	IPC::Run::run([ "$FindBin::RealBin/../../tools/snapshot.sh", $version ],
+	IPC::Run::run([ "$FindBin::RealBin/../../tools/snapshot.sh", "--$kind", $version ],
 		'>', \$out, '2>', \$err)
-	  or die "tools/snapshot.sh $version: $err";
+	  or die "tools/snapshot.sh --$kind $version: $err";
 	return $out;
 }
+
+# fresh_snapshot_file(NODE, VERSION): the expected objects of the version.
+sub fresh_snapshot_file { return print_snapshot($_[0], 'objects', $_[1]); }
 
 # ---------------------------------------------------------------------------
 # A private copy of the installation

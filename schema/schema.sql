@@ -1,0 +1,164 @@
+-- The tables and functions of rag_events 1.2, to be read by people: written by "make
+-- snapshot" from an installed extension. The scripts that make them are in sql/.
+
+-- conversations between a user and an assistant
+CREATE TABLE sessions (
+    -- id of the session; rag_create_session() makes time-ordered ones
+    id uuid DEFAULT rag_uuidv7() NOT NULL,
+    -- user whom the session belongs to, by the application's name for them; null: nobody's
+    user_id character varying,
+    -- when the session was created, in the TimeZone of the client that did it
+    created_at timestamp without time zone DEFAULT CURRENT_TIMESTAMP NOT NULL,
+    -- when the last message was added, in the TimeZone of the client that did it
+    updated_at timestamp without time zone DEFAULT CURRENT_TIMESTAMP NOT NULL,
+    -- what the application keeps about the session
+    metadata jsonb,
+    -- a session is known by its id
+    CONSTRAINT sessions_pkey PRIMARY KEY (id)
+);
+-- sessions by time of creation
+CREATE INDEX ix_sessions_created_at ON rag_events.sessions USING btree (created_at);
+-- sessions of a user by time of creation
+CREATE INDEX ix_sessions_user_created ON rag_events.sessions USING btree (user_id, created_at);
+-- sessions of a user
+CREATE INDEX ix_sessions_user_id ON rag_events.sessions USING btree (user_id);
+
+-- messages of the sessions; within a session, the order of ids is the order of the conversation
+CREATE TABLE messages (
+    -- id of the message, ascending
+    id integer DEFAULT nextval('messages_id_seq'::regclass) NOT NULL,
+    -- session that the message belongs to
+    session_id uuid NOT NULL,
+    -- who speaks: user or assistant
+    role character varying NOT NULL,
+    -- text of the message
+    content text NOT NULL,
+    -- when the message was added, in the TimeZone of the client that did it; not what messages are ordered by
+    created_at timestamp without time zone DEFAULT CURRENT_TIMESTAMP NOT NULL,
+    -- retrieved passages that the answer rests on
+    sources jsonb,
+    -- how long the answer took, in milliseconds
+    latency_ms double precision,
+    -- how many passages the retrieval was asked for
+    top_k integer,
+    -- kind of query, as the application names it
+    query_type character varying,
+    -- length of the content in the model's tokens
+    token_count integer,
+    -- what else the application keeps about the message: model, finish reason, tool calls, rating, ...
+    metadata jsonb,
+    -- the caller's name for the message, once in a session: a retry with it writes nothing
+    idempotency_key text,
+    -- the two roles of a conversation, matched exactly
+    CONSTRAINT ck_messages_role CHECK (((role)::text = ANY (ARRAY['user'::text, 'assistant'::text]))),
+    -- a message is known by its id
+    CONSTRAINT messages_pkey PRIMARY KEY (id),
+    -- messages go when their session goes
+    CONSTRAINT messages_session_id_fkey FOREIGN KEY (session_id) REFERENCES sessions(id) ON DELETE CASCADE
+);
+-- messages of a session by time
+CREATE INDEX ix_messages_session_created ON rag_events.messages USING btree (session_id, created_at);
+-- messages of a session in order
+CREATE INDEX ix_messages_session_id ON rag_events.messages USING btree (session_id, id);
+-- messages of a session by idempotency key
+CREATE UNIQUE INDEX uq_messages_idempotency_key ON rag_events.messages USING btree (session_id, idempotency_key) WHERE (idempotency_key IS NOT NULL);
+
+-- one row for each script of the extension that ran in this database; not dumped
+CREATE TABLE rag_migration_log (
+    -- order of the scripts
+    id integer GENERATED ALWAYS AS IDENTITY NOT NULL,
+    -- version that the script led to
+    version text NOT NULL,
+    -- version that the script started from; null: none
+    previous_version text,
+    -- start of the transaction that ran the script
+    applied_at timestamp with time zone DEFAULT CURRENT_TIMESTAMP NOT NULL,
+    -- session_user who ran the script
+    applied_by name DEFAULT SESSION_USER NOT NULL,
+    -- a script's run is known by its place in the order
+    CONSTRAINT rag_migration_log_pkey PRIMARY KEY (id)
+);
+
+-- add a message (role user or assistant, latency in milliseconds) to a session and return the message's id
+FUNCTION rag_add_message(session_id uuid, role text, content text, sources jsonb DEFAULT NULL::jsonb, latency_ms double precision DEFAULT NULL::double precision, top_k integer DEFAULT NULL::integer, query_type text DEFAULT NULL::text, user_id text DEFAULT NULL::text, token_count integer DEFAULT NULL::integer, metadata jsonb DEFAULT NULL::jsonb, idempotency_key text DEFAULT NULL::text)
+    RETURNS bigint;
+
+-- add a JSON array of messages to a session, all or none, and return their ids; create_session creates the session if it is missing
+FUNCTION rag_add_messages(session_id uuid, messages jsonb, user_id text DEFAULT NULL::text, create_session boolean DEFAULT false)
+    RETURNS bigint[];
+
+-- what differs between this database and the installed version, each with the DDL that mends it
+FUNCTION rag_check_schema()
+    RETURNS TABLE(object text, kind text, expected text, actual text, ddl text);
+
+-- copy a session with its messages (up to and with upto_id) and return the id of the copy
+FUNCTION rag_copy_session(session_id uuid, upto_id bigint DEFAULT NULL::bigint, user_id text DEFAULT NULL::text)
+    RETURNS uuid;
+
+-- create a session and return its id; if_not_exists returns the user's session of that id if there is one
+FUNCTION rag_create_session(user_id text DEFAULT NULL::text, metadata jsonb DEFAULT NULL::jsonb, session_id uuid DEFAULT NULL::uuid, if_not_exists boolean DEFAULT false)
+    RETURNS uuid;
+
+-- delete a message of a session and all after it, and return how many they were
+FUNCTION rag_delete_messages(session_id uuid, from_id bigint, user_id text DEFAULT NULL::text)
+    RETURNS bigint;
+
+-- delete a session and its messages; false if there is none
+FUNCTION rag_delete_session(session_id uuid, user_id text DEFAULT NULL::text)
+    RETURNS boolean;
+
+-- a session with its messages as one JSON document, as rag_import_session() takes it
+FUNCTION rag_export_session(session_id uuid, user_id text DEFAULT NULL::text)
+    RETURNS jsonb;
+
+-- newest messages of a session (after an id) whose tokens fit into max_tokens, oldest first, from a user's message on; a length that is not known is a quarter of the bytes
+FUNCTION rag_get_context(session_id uuid, max_tokens integer, max_messages integer DEFAULT NULL::integer, after_id bigint DEFAULT NULL::bigint, user_id text DEFAULT NULL::text)
+    RETURNS TABLE(id bigint, role text, content text, token_count integer);
+
+-- last messages of a session, or the last before an id, oldest first; max_messages null: all
+FUNCTION rag_get_messages(session_id uuid, max_messages integer DEFAULT 50, before_id bigint DEFAULT NULL::bigint, user_id text DEFAULT NULL::text, include_sources boolean DEFAULT true)
+    RETURNS TABLE(id bigint, role text, content text, created_at timestamp without time zone, sources jsonb, latency_ms double precision, top_k integer, query_type text, token_count integer, metadata jsonb, idempotency_key text);
+
+-- first messages of a session after an id (null: from the beginning), oldest first; max_messages null: all
+FUNCTION rag_get_messages_after(session_id uuid, after_id bigint, max_messages integer DEFAULT 50, user_id text DEFAULT NULL::text, include_sources boolean DEFAULT true)
+    RETURNS TABLE(id bigint, role text, content text, created_at timestamp without time zone, sources jsonb, latency_ms double precision, top_k integer, query_type text, token_count integer, metadata jsonb, idempotency_key text);
+
+-- create a session from a JSON document (of rag_export_session(), OpenAI's or LangChain's form) and return its id; keep_id keeps the document's
+FUNCTION rag_import_session(conversation jsonb, user_id text DEFAULT NULL::text, keep_id boolean DEFAULT false)
+    RETURNS uuid;
+
+-- sessions of a user (null: nobody's), latest activity first; after_cursor continues after the row that had this cursor
+FUNCTION rag_list_sessions(user_id text, max_sessions integer DEFAULT 20, after_cursor text DEFAULT NULL::text)
+    RETURNS TABLE(session_id uuid, title text, preview text, created_at timestamp without time zone, updated_at timestamp without time zone, metadata jsonb, cursor text);
+
+-- DDL for what users attached to the tables and pg_dump does not keep
+FUNCTION rag_local_ddl()
+    RETURNS TABLE(section text, object text, ddl text);
+
+-- what ALTER EXTENSION would run between two versions; from null: what CREATE EXTENSION would run
+FUNCTION rag_migration_sql(from_version text, to_version text)
+    RETURNS text;
+
+-- versions of rag_events, oldest first, and when each was last applied to this database
+FUNCTION rag_migrations()
+    RETURNS TABLE(version text, down_version text, revision text, description text, is_current boolean, is_head boolean, applied_at timestamp with time zone, applied_by name);
+
+-- version that is so many steps up (negative: down) from the installed one; null past either end
+FUNCTION rag_next_version(steps integer DEFAULT 1)
+    RETURNS text;
+
+-- change a message: null keeps a value, metadata is merged and a key with null removed
+FUNCTION rag_update_message(session_id uuid, message_id bigint, content text DEFAULT NULL::text, sources jsonb DEFAULT NULL::jsonb, latency_ms double precision DEFAULT NULL::double precision, token_count integer DEFAULT NULL::integer, metadata jsonb DEFAULT NULL::jsonb, user_id text DEFAULT NULL::text)
+    RETURNS void;
+
+-- merge an object into the metadata of a session and return the result; a key with null is removed
+FUNCTION rag_update_session(session_id uuid, metadata jsonb, user_id text DEFAULT NULL::text)
+    RETURNS jsonb;
+
+-- new time-ordered UUID (version 7)
+FUNCTION rag_uuidv7()
+    RETURNS uuid;
+
+-- version of rag_events that is installed in this database
+FUNCTION rag_version()
+    RETURNS text;
