@@ -49,6 +49,44 @@ includes_to_the_left() {
 # tsort names the modules of a circle, and fails.
 includes_without_circles() { modules "$@" | awk '$1 != $2' | tsort >/dev/null; }
 
+# named_in PAGE NAME…: the page names each of them.
+named_in() {
+  local page=$1 name status=0
+  shift
+
+  for name in "$@"; do
+    grep -qF "\`$name\`" "$page" || {
+      echo "$page does not name $name"
+      status=1
+    }
+  done
+  return "$status"
+}
+
+# names_of PAGE: what its lists are about.
+# shellcheck disable=SC2016 # backquotes of Markdown
+names_of() { sed -n 's/^- \(`[^:]*\):.*/\1/p' "$1" | grep -oE '`[a-z_0-9.]+`' | tr -d '`'; }
+
+# Every file has its line in the map of its folder, and every line its file.
+maps_are_right() {
+  local modules tests name status=0
+
+  mapfile -t modules < <(find src -name '*.[ch]' ! -name '*.sql.h' ! -name compat.h ! -name rag_events.c |
+    sed -E 's,.*/,,; s/\.[ch]$//' | sort -u)
+  modules+=(compat.h rag_events.c)
+  mapfile -t tests < <(find test/sql test/specs test/t test/clients test -maxdepth 1 -type f \
+    \( -name '*.sql' -o -name '*.spec' -o -name '*.p[lm]' -o -name '*.sh' \) -printf '%f\n' | sort -u)
+  named_in src/README.md "${modules[@]}" || status=1
+  named_in test/README.md "${tests[@]}" || status=1
+  for name in $(names_of src/README.md) $(names_of test/README.md); do
+    [[ " ${modules[*]} ${tests[*]} " == *" $name "* ]] || {
+      echo "there is no $name"
+      status=1
+    }
+  done
+  return "$status"
+}
+
 parse() {
   local file
 
@@ -73,6 +111,7 @@ scripts=".ci/run $(find . -name node_modules -prune -o -name '*.sh' -print | sor
   rag_check "width of lines" narrow $sources || status=1
   rag_check "folders include those to their left" includes_to_the_left $sources || status=1
   rag_check "no file includes itself by way of others" includes_without_circles $sources || status=1
+  rag_check "src/README.md and test/README.md name every file" maps_are_right || status=1
   rag_check "cppcheck" run_cppcheck $sources || status=1
   rag_check "bash -n" parse $scripts || status=1
   # Left out: "a= b=", "A && B || C", functions called by name or with optional

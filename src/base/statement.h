@@ -13,7 +13,7 @@
 
 #include "executor/tuptable.h"
 
-#define RAG_MAX_ARGS 12
+#define RAG_MAX_ARGS 16
 
 /*
  * A statement as the modules write it. In sql, every @extschema@ stands for the quoted

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 #
-# The README says what is so:
+# The README and the reference say what is so:
 #
-# - Its SQL prints what it shows; see document.sh.
-# - Its Python and JavaScript stand to the letter in files of examples/.
-# - Its reference has every function with its parameters and result columns, and
+# - Their SQL prints what they show; see document.sh.
+# - The README's Python and JavaScript stand to the letter in files of examples/.
+# - The reference has every function with its parameters and result columns, and
 #   every SQLSTATE that the sources raise.
 
 # shellcheck source=test/clients/common.sh
@@ -13,8 +13,11 @@
 . "$RAG_ROOT/test/clients/document.sh"
 
 readme=$RAG_ROOT/README.md
+reference=$RAG_ROOT/docs/reference.md
 
 sql_of "$readme"
+sql -c "DROP EXTENSION rag_events" || exit 1
+sql_of "$reference"
 
 # ---------------------------------------------------------------------------
 # Programs
@@ -33,11 +36,11 @@ ok "the JavaScript is that of the example" contains examples/node/loop.mjs "$(fe
 # Reference
 # ---------------------------------------------------------------------------
 
-# section HEADING: of the README, on one line.
+# section HEADING: of the reference, on one line.
 section() {
-  awk -v heading="### $1" '
+  awk -v heading="## $1" '
     /^##/ { inside = $0 == heading; next }
-    inside' "$readme" | tr -s '\n ' ' '
+    inside' "$reference" | tr -s '\n ' ' '
 }
 
 # documented NAME TEXT…: the section of that name has each text.
@@ -48,7 +51,7 @@ documented() {
   text=$(section "$name")
   for part in "$@"; do
     [[ $text == *"$part"* ]] || {
-      echo "\"$part\" is missing below \"### $name\""
+      echo "\"$part\" is missing below \"## $name\""
       return 1
     }
   done
@@ -69,6 +72,21 @@ ok "there are functions" grep -q rag_add_message <<<"$functions"
 while IFS=$'\t' read -r name call result; do
   ok "$name is in the reference" documented "$name" "$call" " → $result" "Since "
 done <<<"$functions"
+
+# Each parameter has its row of the table below the function, or the text names it.
+parameters=$(
+  sql -F $'\t' <<'SQL'
+SELECT DISTINCT proname, parameter
+  FROM pg_proc p
+  JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
+  JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid,
+       unnest(proargnames[1:pronargs]) AS parameter
+ WHERE extname = 'rag_events' ORDER BY 1, 2
+SQL
+)
+while IFS=$'\t' read -r name parameter; do
+  ok "$parameter of $name is described" documented "$name" "\`$parameter\`"
+done <<<"$parameters"
 
 # sqlstates: those that the sources name.
 sqlstates() {
