@@ -47,14 +47,14 @@ pg_noreturn extern void rag_error_no_message(Oid nspoid, int64 message_id);
 pg_noreturn extern void rag_error_discarded(Oid nspoid, const char *table);
 
 /*
- * Raises 22023 when the argument, a maximum by that name, is negative. NULL means
- * all, 0 none.
+ * Raises 22023 if the argument, which is a maximum with this name, is negative. NULL
+ * means all, and 0 means none.
  */
 extern void rag_check_max(FunctionCallInfo fcinfo, int arg, const char *name);
 
 /*
- * May an error repeat key values of the table? Not when row security applies
- * to the caller: he could learn of rows that he may not see.
+ * May an error repeat key values of the table? Not if row security applies to the
+ * caller, who could then learn of rows that are hidden from them.
  */
 extern bool rag_may_show_keys(Oid nspoid, const char *table);
 

@@ -88,8 +88,8 @@ rag_json_is_int64(const JsonbValue *value, int64 *result)
 	if (value->type != jbvNumeric || !is_whole(value))
 		return false;
 	/*
-	 * 2^63 is the first double out of range, and all nearer ones are whole. What
-	 * becomes -2^63 may have been less.
+	 * The first double out of range is 2^63, and all smaller ones that are so large
+	 * are whole numbers. A number just below -2^63 may have been rounded to it.
 	 */
 	number = rag_json_number(value);
 	if (!(number > (double) PG_INT64_MIN && number < -(double) PG_INT64_MIN))
@@ -128,8 +128,9 @@ time_from_epoch(int element, const char *field, const JsonbValue *value)
 }
 
 /*
- * As timestamp_in() and timestamptz_in() do, but false where they raise an error.
- * With tz NULL, a text with a time zone is an error too.
+ * Does what timestamp_in() and timestamptz_in() do, except that it returns false
+ * where they raise an error. If tz is NULL, a text with a time zone is an error as
+ * well.
  */
 static bool
 decode_time(const char *str, struct pg_tm *tm, fsec_t *fsec, int *tz)
@@ -147,8 +148,8 @@ decode_time(const char *str, struct pg_tm *tm, fsec_t *fsec, int *tz)
 }
 
 /*
- * A time without a zone is local time, and stored as it stands: not even one that
- * the clock skipped here, in spring, is moved.
+ * A time without a zone is local time, and is stored exactly as it is given, even if
+ * the clock skipped it in spring.
  */
 static Datum
 time_from_text(int element, const char *field, const JsonbValue *value)

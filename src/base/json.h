@@ -11,7 +11,7 @@
 
 #include "utils/jsonb.h"
 
-/* Is the JSON string just that text? */
+/* Is the JSON string equal to this text? */
 extern bool rag_json_equals(const JsonbValue *string, const char *expected);
 
 extern bool rag_json_is_object(const JsonbValue *value);
@@ -19,13 +19,13 @@ extern bool rag_json_is_object(const JsonbValue *value);
 /* Is it a whole number of 64 bits? */
 extern bool rag_json_is_int64(const JsonbValue *value, int64 *result);
 
-/* The value of a JSON number. One beyond the range of a double is infinite. */
+/* The value of a JSON number. It is infinite if a double cannot hold it. */
 extern double rag_json_number(const JsonbValue *value);
 
 /*
- * These read the value of a field, and raise 22023 where it is not what the field
- * must be. element is the message's place in its array, as for rag_element(). The
- * value is not null.
+ * Each of these reads the value of a field, and raises 22023 if it does not have the
+ * type that the field must have. element is the message's place in its array, as for
+ * rag_element(). The value is not null.
  */
 extern Datum rag_time_from_json(int element, const char *field, const JsonbValue *value);
 extern Datum rag_text_from_json(int element, const char *field, const JsonbValue *value);
@@ -36,11 +36,13 @@ extern int32 rag_int32_from_json(int element, const char *field,
 pg_noreturn extern void rag_error_field(int element, const char *field,
 										const char *expected);
 
-/* Raises 22023: there is no field by this name; detail says which there are. */
+/*
+ * Raises 22023: there is no field with this name; detail says which fields there are.
+ */
 pg_noreturn extern void rag_error_unknown_field(int element, const JsonbValue *name,
 												const char *detail);
 
-/* A string as a JSON value, which points to it. */
+/* A JSON value that points to the string. */
 extern JsonbValue rag_json_string(const char *str, int len);
 
 /* Building: a key, a key with its value, and all pairs of an object. */

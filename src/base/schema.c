@@ -48,9 +48,8 @@ rag_relation(const char *name, Oid nspoid)
 }
 
 /*
- * As RangeVarGetRelidExtended() does. Taking a lock that the transaction has already
- * does not wait, and then the name is looked up in vain, at the price of one look into
- * a cache.
+ * Does what RangeVarGetRelidExtended() does. If the transaction has the lock already,
+ * there was no wait, and the second look at the name costs one look into a cache.
  */
 Oid
 rag_lock_relation(const char *name, Oid nspoid, LOCKMODE lockmode)

@@ -11,8 +11,9 @@
 #include "utils/relcache.h"
 
 /*
- * The schema of the extension: the one of the SQL function that was called. Raises
- * 42883 when the function was dropped since, which an open cursor does not prevent.
+ * The schema of the extension, which is the schema of the SQL function that was
+ * called. Raises 42883 if the function was dropped since then, which an open cursor
+ * does not prevent.
  */
 extern Oid rag_namespace(FunctionCallInfo fcinfo);
 
@@ -26,9 +27,9 @@ extern const char *rag_namespace_name(Oid nspoid);
 extern Oid rag_relation(const char *name, Oid nspoid);
 
 /*
- * The same, locked. Whoever had a lock on it meanwhile may have renamed it, dropped it
- * or put another one in its place: the one that is returned has the name now that it is
- * locked, and keeps it for as long as that.
+ * The same, locked. While we waited, whoever held a lock may have renamed the table,
+ * dropped it or put another one in its place. The one that is returned has the name
+ * now, and keeps it as long as the lock is held.
  */
 extern Oid rag_lock_relation(const char *name, Oid nspoid, LOCKMODE lockmode);
 

@@ -37,13 +37,13 @@ typedef struct PlanEntry
 	PlanKey key;	 /* must be first */
 	SPIPlanPtr plan; /* NULL, or a plan that SPI keeps */
 	NameData schema; /* the name of the schema in the plan's text */
-	int generation;	 /* of the generic plan that we had made of it */
-	int executing;	 /* how many executions of it are under way, nested */
+	int generation;	 /* generation of the generic plan that we made of it */
+	int executing;	 /* number of executions that are under way, one within another */
 } PlanEntry;
 
 static HTAB *plans = NULL;
 
-/* How often any schema was created, changed or dropped, as far as we have heard. */
+/* Counts the invalidations of pg_namespace: changes of any schema. */
 static uint64 schema_changes = 0;
 
 static void
@@ -53,7 +53,7 @@ count_schema_change(Datum arg pg_attribute_unused(), int cacheid pg_attribute_un
 	schema_changes++;
 }
 
-/* Frees what was kept for schemas that are gone. */
+/* Frees the plans of schemas that were dropped. */
 static void
 forget_dropped_schemas(void)
 {
@@ -132,7 +132,7 @@ make_generic_plan(SPIPlanPtr plan)
 	static const char *const off[] = {
 		"enable_seqscan", "enable_bitmapscan", "enable_sort", "enable_incremental_sort",
 		"enable_hashjoin", "enable_mergejoin",
-		"jit"}; /* what is discouraged, and yet needed, looks expensive */
+		"jit"}; /* JIT compilation, because a plan that is needed although it is discouraged looks expensive */
 	CachedPlanSource *source = linitial(SPI_plan_get_plan_sources(plan));
 	int nestlevel = NewGUCNestLevel();
 	CachedPlan *cplan;
@@ -205,9 +205,9 @@ still_holds(const PlanEntry *entry)
 }
 
 /*
- * A statement names the schema. Whoever had a lock on a table for which it waited may
- * have given the schema another name, and that name to another schema: then it was
- * planned anew, and went to the tables there.
+ * The text of a plan has the name of the schema. If the schema was renamed while the
+ * statement waited for a lock, and another schema got the name, PostgreSQL has
+ * planned the text anew, and the statement went to the tables of the other schema.
  */
 static void
 check_schema_name(const PlanEntry *entry)
@@ -223,8 +223,8 @@ check_schema_name(const PlanEntry *entry)
 }
 
 /*
- * Makes the plan of the entry, which counts as being executed, one that holds. Where a
- * trigger of the user calls our functions again, the plan is being executed already and
+ * Makes sure that the plan of the entry holds. The entry counts as being executed. If
+ * it is executed already (a trigger of the user calls our functions again), its plan
  * cannot be freed: PostgreSQL then makes it anew on its own.
  */
 static void
@@ -263,8 +263,8 @@ make_params(const RagStatement *statement, const Datum *values, const char *null
 }
 
 /*
- * A caller who has custom plans forced gets our generic one nevertheless: a custom
- * plan would be made with the settings of the moment.
+ * Our generic plan is used even if the caller has custom plans forced, because a
+ * custom plan would be made with the settings of the moment.
  */
 static int
 execute_generic_plan(SPIPlanPtr plan, const SPIExecuteOptions *options)

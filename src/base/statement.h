@@ -42,8 +42,9 @@ extern uint64 rag_query(const RagStatement *statement, Oid nspoid,
 						const Datum *values, const char *nulls);
 
 /*
- * The same, but calls receive for each row as it is found, with arg. A false ends the
- * query. Slots are for that call alone, and have all their values.
+ * The same, except that receive is called for each row as it is found, with arg. If
+ * it returns false, the query ends. The slot is valid during that call only, and has
+ * all its values.
  */
 typedef bool (*RagReceiveRow)(TupleTableSlot *row, void *arg);
 extern void rag_query_each(const RagStatement *statement, Oid nspoid,
@@ -57,7 +58,10 @@ extern void rag_query_each(const RagStatement *statement, Oid nspoid,
 extern uint64 rag_query_once(const char *sql, int nargs, Oid *argtypes,
 							 Datum *values);
 
-/* Returns the rows of a SELECT as those of the function that is set up for it. */
+/*
+ * Returns the rows of a SELECT as the result of the SQL function, which is set up for
+ * it.
+ */
 extern void rag_return_rows(FunctionCallInfo fcinfo, const RagStatement *statement,
 							Oid nspoid, const Datum *values, const char *nulls);
 

@@ -66,7 +66,7 @@ rag_end_facts(RagTableFacts *facts)
 	facts->hold = !facts->changed;
 }
 
-/* It has to be preloaded, and then it has this setting. */
+/* Citus has to be preloaded, and then this setting exists. */
 static bool
 citus_is_loaded(void)
 {
@@ -113,7 +113,7 @@ rag_table_obstacle(Relation rel)
  * ------------------------------------------------------------------------
  */
 
-/* Is the object not one that every database has from the beginning? */
+/* Was the object created after initdb? */
 static bool
 is_users(Oid oid)
 {
@@ -127,8 +127,8 @@ is_users_function(Oid funcid, void *context pg_attribute_unused())
 }
 
 /*
- * A value of a user's type can have a function of the user called by one that is not,
- * such as the comparison of arrays.
+ * A function of PostgreSQL can call a function of the user if a value has a type of
+ * the user, as the comparison of arrays does.
  */
 static bool
 has_user_code(Node *node, void *context)

@@ -52,23 +52,23 @@ rag_facts_hold(const RagTableFacts *facts, Oid table)
 }
 
 /*
- * To be called before facts about one or two tables, which are locked, are found out,
- * and after that. The facts hold from then on, until one of the tables is changed. If
- * there was an error in between, or a change, they do not hold at all, and the next
- * call finds them out again.
+ * rag_begin_facts() is called before facts about one or two tables, which are locked,
+ * are found out, and rag_end_facts() afterwards. From then on they hold until one of
+ * the tables is changed. If there was an error or a change in between, they do not
+ * hold, and the next call finds them out again.
  */
 extern void rag_begin_facts(RagTableFacts *facts, Oid table, Oid other);
 extern void rag_end_facts(RagTableFacts *facts);
 
 /*
- * Why the caller cannot do to the table directly what needs all these rights on it,
- * or NULL.
+ * Why the caller cannot be served directly although the table is plain, or NULL.
+ * rights are those that are needed on the whole table.
  */
 extern const char *rag_caller_obstacle(Relation rel, AclMode rights);
 
 /*
- * Why no shortcut serves the table, which is open, whatever is to be done with it; or
- * NULL. (The shortcut has to look at triggers, columns, constraints and indexes.)
+ * Why no shortcut can serve this table, which is open; or NULL. Triggers, columns,
+ * constraints and indexes are left to each shortcut.
  */
 extern const char *rag_table_obstacle(Relation rel);
 

@@ -10,9 +10,9 @@
 #include "utils/uuid.h"
 
 /*
- * Fills *uuid with a new version 7 UUID. Within one backend each is greater
- * than the one before, whatever the clock does. Error: XX000 when the system
- * has no source of strong random numbers.
+ * Fills *uuid with a new UUID of version 7. Within a backend each is greater than the
+ * one before, even if the clock is set back. Raises XX000 if the system has no source
+ * of strong random numbers.
  */
 extern void rag_uuidv7(pg_uuid_t *uuid);
 

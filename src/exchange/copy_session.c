@@ -44,9 +44,9 @@ static const RagStatement read_ids = {
 	{UUIDOID, INT8OID}};
 
 /*
- * The messages of session $1 with the ids $2. Each is the first from its id on, which
- * is one look into ix_messages_session_id, and into no other index. The columns take
- * the place of "%s".
+ * The messages of session $1 with the ids $2. For each id this takes the first
+ * message from that id on, which is one look into ix_messages_session_id, and into no
+ * other index. The columns take the place of "%s".
  */
 #define OLD_MESSAGES \
 	" FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($4)) AS u (old_id, new_id)," \
@@ -136,9 +136,9 @@ renew_ids(Copy *copy, int64 upto_id)
 }
 
 /*
- * A summary of more than is copied says what the copy does not have: it stays behind.
- * Otherwise it reaches up to the copy of the last message that it covers, or (those
- * are there no more) not up to any.
+ * If the summary covers more than is copied, it tells of what the copy does not have,
+ * and is left out. Otherwise it reaches up to the copy of the last message that it
+ * covers; or not up to any, if all of those were deleted.
  */
 static Datum
 copy_metadata(const Copy *copy, Datum metadata, int64 upto_id)

@@ -17,7 +17,7 @@
 #include "session/session.h"
 
 /*
- * An object of the fields that are not null; a JSON null is not a null. Times are
+ * An object of the fields that are not null (a JSON null is a value). Times are
  * written in ISO's form whatever DateStyle says. The fields take the place of "%s".
  */
 #define OBJECT \
@@ -105,8 +105,9 @@ typedef struct Document
 } Document;
 
 /*
- * A session is not kept in memory only to find out that it does not fit. What is built
- * of it in the end is a bit larger yet, which PostgreSQL looks at.
+ * Stops as soon as it is certain that the document will not fit, and not only when
+ * all of it is in memory. The document that is built in the end is a bit larger than
+ * this; PostgreSQL checks its size.
  */
 static void
 check_size(const Document *document)
@@ -137,7 +138,7 @@ receive_message(TupleTableSlot *slot, void *arg)
 	return true;
 }
 
-/* The fields of the session. It was there a moment ago, in the same snapshot. */
+/* The fields of the session, which was there a moment ago in the same snapshot. */
 static void
 push_session(RagJsonbState *state, Oid nspoid, const pg_uuid_t *session_id)
 {

@@ -20,7 +20,7 @@
 
 #define SYSTEM_PROMPT "system_prompt"
 
-/* Hyphens where they belong, and digits elsewhere. */
+/* Does the text have hyphens where a UUID has them, and digits elsewhere? */
 static bool
 is_uuid(const JsonbValue *value)
 {
@@ -65,8 +65,8 @@ session_value_from_json(const RagSessionColumn *column, JsonbValue *value)
 }
 
 /*
- * Returns false where it is no field of a session. A JSON null means "not given", except
- * for metadata, where it is stored.
+ * Returns false if there is no such field of a session. A JSON null means "not
+ * given", except for metadata, where it is stored.
  */
 static bool
 read_session_field(RagConversation *conversation, const JsonbValue *name,

@@ -18,7 +18,10 @@
 /* How much of an unknown type is repeated in the error, in bytes. */
 #define TYPE_SHOWN 63
 
-/* In place of a name: the columns of a message, except those that have a line here. */
+/*
+ * Stands for the columns of a message, except those that have a line of their own
+ * here.
+ */
 #define OUR_COLUMNS NULL
 
 static const RagField fields[] = {
@@ -87,7 +90,7 @@ may_have(int form, int kind, const RagField *field)
 	return (field->forms & form) && (field->kinds & kind);
 }
 
-/* Is it one of those that OUR_COLUMNS stands for? */
+/* Is the field one of those that OUR_COLUMNS stands for? */
 static bool
 is_our_column(int col)
 {
@@ -122,7 +125,10 @@ known_fields(int form, int kind)
 	return psprintf("Such a message has these fields: %s.", known.data);
 }
 
-/* Does the line stand for the field of that name? Sets its action and column then. */
+/*
+ * Does the line stand for the field with this name? If so, sets its action and
+ * column.
+ */
 static bool
 has_name(RagField *field, const JsonbValue *name)
 {

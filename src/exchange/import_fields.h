@@ -27,14 +27,14 @@
 
 typedef enum RagAction
 {
-	CHAT_DONE,	   /* it was looked at before, or tells nothing here */
+	CHAT_DONE,	   /* it was read before, or means nothing here */
 	CHAT_CONTENT,  /* it is the content */
 	CHAT_COLUMN,   /* it has a column */
-	CHAT_ID,	   /* as a number an id of ours, which is renewed; otherwise kept */
+	CHAT_ID,	   /* a number is an id of ours, and replaced; others are kept */
 	CHAT_METADATA, /* it is the beginning of the metadata */
 	CHAT_KEEP,	   /* it goes into the metadata under its name, unless it is empty */
-	CHAT_CALL,	   /* so does this, and then there may be no content */
-	CHAT_USAGE	   /* so does this, and gives the number of tokens */
+	CHAT_CALL,	   /* the same, and then there may be no content */
+	CHAT_USAGE	   /* the same, and gives the number of tokens */
 } RagAction;
 
 typedef struct RagField
@@ -53,7 +53,7 @@ typedef struct RagField
 extern int rag_kind_of_role(int place, const JsonbValue *role, Oid nspoid);
 extern int rag_kind_of_type(int place, const JsonbValue *type);
 
-/* Raises 22023 where a message of that form and kind has no such field. */
+/* Raises 22023 if a message of this form and kind has no such field. */
 extern RagField rag_find_field(int place, int form, int kind,
 							   const JsonbValue *name);
 

@@ -96,7 +96,7 @@ read_usage(Element *element, const JsonbValue *usage)
 	element->message->isnull[COL_TOKEN_COUNT] = false;
 }
 
-/* Returns false where the field is to be kept. */
+/* Returns false if the field is to be kept in the metadata. */
 static bool
 read_id(Element *element, const JsonbValue *value)
 {
@@ -189,8 +189,8 @@ find_form(Element *element, JsonbContainer *object, Oid nspoid)
 }
 
 /*
- * Beside "data" there are only those fields of which both levels may have one, and the
- * rest is below it.
+ * Beside "data", only such fields are read as may stand at both levels; everything
+ * else is inside it.
  */
 static JsonbContainer *
 read_outer_fields(Element *element, JsonbContainer *object)
@@ -279,7 +279,7 @@ call_entry(Reader *reader, const JsonbValue *id, HASHACTION action)
 	return hash_search(reader->calls, &key, action, NULL);
 }
 
-/* The message's calls are what results refer to. */
+/* Notes the calls of the message, which results refer to. */
 static void
 enter_calls(Reader *reader, const RagExtra *extra, int message)
 {
@@ -305,7 +305,10 @@ enter_calls(Reader *reader, const RagExtra *extra, int message)
 	}
 }
 
-/* The message with the call, or the last of the assistant where that is not said. */
+/*
+ * The message with the call, or the last message of the assistant if the result does
+ * not say which call it answers.
+ */
 static int
 calling_message(Reader *reader, const Element *element)
 {
@@ -398,7 +401,9 @@ add_element(Reader *reader, int place, const JsonbValue *value)
 					   .message = &reader->chat->messages[reader->chat->n],
 					   .id = PG_INT64_MAX};
 
-	/* Of the memory, what is not reached before an error is never touched. */
+	/*
+	 * Initialized one by one, so that an early error does not touch the whole array.
+	 */
 	rag_clear_message(element.message);
 	reader->extras[reader->chat->n] = NULL;
 	read_message(&element, value, reader->nspoid);
@@ -415,7 +420,10 @@ add_element(Reader *reader, int place, const JsonbValue *value)
 	}
 }
 
-/* Results of tools may come late: metadata is complete only in the end. */
+/*
+ * The metadata of a message is complete only in the end, because results of tools may
+ * come late.
+ */
 static void
 finish_messages(Reader *reader)
 {

@@ -21,7 +21,7 @@ typedef struct RagChat
 {
 	RagMessage *messages; /* checked, in order; their ids are to be drawn */
 	int n;
-	int n_upto;			 /* how many of them come up to the one with upto_id */
+	int n_upto;			 /* number of messages up to the one with upto_id */
 	text *system_prompt; /* the instructions, or NULL */
 } RagChat;
 

@@ -73,7 +73,10 @@ string_field(const JsonbValue *object, const char *name, JsonbValue *buffer)
 	return value && value->type == jbvString ? value : NULL;
 }
 
-/* Returns false where it is no part; *string is its text, or NULL if it has none. */
+/*
+ * Returns false if it is not a part of a content. *string is its text, or NULL if it
+ * has none.
+ */
 static bool
 read_part(const JsonbValue *part, const JsonbValue **string, JsonbValue *buffer)
 {
@@ -94,7 +97,7 @@ read_part(const JsonbValue *part, const JsonbValue **string, JsonbValue *buffer)
 	return type != NULL;
 }
 
-/* Is there nothing in it but the text? */
+/* Does the part have nothing except the text? */
 static bool
 is_plain_text(const JsonbValue *part)
 {

@@ -16,12 +16,15 @@
 /* Starts as zeros. Values point into the JSON that is read. */
 typedef struct RagExtra
 {
-	JsonbValue *metadata; /* an object or null that the message came with, or NULL */
+	JsonbValue *metadata; /* the message's own: an object or null; or NULL */
 	List *fields;		  /* JsonbPair */
 	List *results;		  /* of tools: JsonbValue, objects */
 } RagExtra;
 
-/* Empty are null, false, "", [] and {}: they say no more than a missing field. */
+/*
+ * These values count as empty: null, false, "", [] and {}. They say no more than a
+ * missing field.
+ */
 extern bool rag_json_is_empty(const JsonbValue *value);
 
 extern void rag_keep_field(RagExtra *extra, const char *name, int len,

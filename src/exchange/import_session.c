@@ -20,8 +20,8 @@
 #include "exchange/import_messages.h"
 
 /*
- * The summary reaches up to a message that has a new id now; or, where none of those
- * that it covers is in the document, not up to any.
+ * The summary reaches up to a message, which has a new id now; or not up to any, if
+ * none of those that it covers is in the document.
  */
 static void
 renew_summary(RagConversation *conversation)

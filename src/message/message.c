@@ -25,7 +25,9 @@
 #define TYPE_TEXT TEXTOID, TEXTARRAYOID, -1, false, TYPALIGN_INT
 #define TYPE_JSONB JSONBOID, JSONBARRAYOID, -1, false, TYPALIGN_INT
 
-/* The messages of an INSERT are all of one session. */
+/*
+ * session_id is not an array, because all messages of an INSERT are of one session.
+ */
 #define TYPE_UUID UUIDOID, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR
 
 #define TRAVELS (RAG_IN_JSON | RAG_COPIED | RAG_EXPORTED)

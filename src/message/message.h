@@ -55,12 +55,12 @@ typedef enum RagColumn
 typedef struct RagColumnInfo
 {
 	const char *name;
-	Oid type; /* that our functions have it in; the table's may be another form of it */
+	Oid type; /* the type that our functions use; the table may have a similar one */
 	Oid array_type;
-	int16 typlen; /* of type, as construct_md_array() wants it */
+	int16 typlen; /* length of the type, as construct_md_array() wants it */
 	bool typbyval;
 	char typalign;
-	int result_no; /* its place in a row of rag_get_messages(), from 1; 0: it has none */
+	int result_no; /* place in a row of rag_get_messages(), from 1; or 0 */
 	int may;	   /* RAG_REQUIRED and the others */
 } RagColumnInfo;
 
@@ -73,8 +73,9 @@ extern const RagColumnInfo rag_columns[RAG_NCOLUMNS];
 extern RagColumn rag_result_column(int result_no);
 
 /*
- * Does a column of the table with this type hold the values as the functions have
- * them, or in a form that they know: varchar for text, integer for an id?
+ * Does a column of the table with this type hold the values in the type that our
+ * functions use, or in one that they can convert: varchar for text, integer for an
+ * id?
  */
 extern bool rag_column_has_type(RagColumn col, Oid type, int32 typmod);
 
@@ -88,7 +89,7 @@ typedef struct RagMessage
 {
 	Datum values[RAG_NCOLUMNS];
 	bool isnull[RAG_NCOLUMNS];
-	int element;				/* place in an array, from 1; 0: it came alone */
+	int element;				/* place in the array, from 1; or 0 */
 	struct RagMessage *repeats; /* message of the array with the same key, or NULL */
 } RagMessage;
 
@@ -111,7 +112,7 @@ extern int rag_optional_columns(const RagMessage *message);
  */
 extern void rag_check_message(const RagMessage *message, Oid nspoid);
 
-/* The same for the values that may be NULL alone. */
+/* The same, for only those values that may be NULL. */
 extern void rag_check_values(const RagMessage *message, Oid nspoid);
 
 /*

@@ -17,7 +17,7 @@
 /* How much of a bad role is repeated in the error, in bytes. */
 #define ROLE_SHOWN 63
 
-/* What other systems call our roles: the likeliest slips. */
+/* What other systems call our roles: the most likely mistakes. */
 static const struct
 {
 	const char *alias;

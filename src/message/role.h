@@ -8,10 +8,10 @@
 #include "base/compat.h"
 
 /*
- * Returns if the role is exactly 'user' or 'assistant'. Otherwise raises 23514
- * with the fields of messages' constraint ck_messages_role, and a hint when
- * the role is a near miss. nspoid is the schema of the messages table,
- * element the message's place in an array as for rag_element().
+ * Returns normally if the role is exactly 'user' or 'assistant'. Otherwise raises
+ * 23514 with the fields of messages' constraint ck_messages_role, and with a hint if
+ * the role is nearly right. nspoid is the schema of the messages table; element is as
+ * for rag_element().
  */
 extern void rag_check_role(const text *role, Oid nspoid, int element);
 

@@ -25,7 +25,10 @@
 #include "migration/script_helpers.h"
 #include "migration/versions.h"
 
-/* The statements of rag_compare_schema()'s renames, all but never more than 20. */
+/*
+ * The statements of rag_compare_schema()'s renames. There are never more than 20 such
+ * objects.
+ */
 static void
 rename_to_ours(Oid nspoid)
 {
@@ -114,9 +117,9 @@ add_object(Oid classid, Oid objid)
 }
 
 /*
- * Makes the relation a member of the extension, with what would be one had the
- * extension created it. Not by ALTER EXTENSION ADD: that takes the grants there
- * are for the extension's own, and pg_dump would leave them out.
+ * Makes the relation a member of the extension, as CREATE TABLE in a script would.
+ * ALTER EXTENSION ADD cannot be used: it takes the grants that the relation has for
+ * grants of the extension, and pg_dump would leave them out.
  */
 static void
 add_member(Oid relid)
@@ -160,7 +163,10 @@ rag_adopt(PG_FUNCTION_ARGS)
 	rag_require_script();
 	rag_require_create(owner, nspoid);
 
-	/* Before the locks, lest anybody locks another's tables; and after. */
+	/*
+	 * The owner is checked before the locks, so that nobody can lock another user's
+	 * tables, and again after them.
+	 */
 	require_owner(sessions, owner);
 	require_owner(messages, owner);
 	rag_lock_both(nspoid, sessions, messages);

@@ -40,9 +40,9 @@ has_control_file(const char *directory)
 }
 
 /*
- * The directory of the first entry of extension_control_path that holds the
- * control file. Without any, the system's: the error is then the one of the file
- * that was asked for.
+ * The directory of the first entry of extension_control_path that holds the control
+ * file. If there is none, it is the directory of the system, so that the error names
+ * the file that was asked for.
  */
 static char *
 extension_directory(void)

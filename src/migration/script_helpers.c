@@ -73,7 +73,10 @@ rag_check_install(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-/* Waits for the first table only while the second is not held. */
+/*
+ * Waits for the lock of the first table, but never for that of the second while the
+ * first is held.
+ */
 static bool
 lock_in_order(Oid first, Oid second)
 {
@@ -85,9 +88,10 @@ lock_in_order(Oid first, Oid second)
 }
 
 /*
- * Our functions lock sessions and then messages, an ORM's plain statements often
- * the other way round. So whichever table is held, the other must not be waited
- * for: when it is not free, let go, and wait for that one first.
+ * Our functions lock sessions first and then messages; the plain statements of an ORM
+ * often lock them the other way round. So while one table is locked, this never waits
+ * for the other: if the other is not free, it releases the first, and waits for the
+ * other one first.
  */
 void
 rag_lock_both(Oid nspoid, Oid sessions, Oid messages)
@@ -96,7 +100,7 @@ rag_lock_both(Oid nspoid, Oid sessions, Oid messages)
 
 	for (int i = 0; i < LOCK_ATTEMPTS && !locked; i++)
 	{
-		/* Those who queued up behind us go first. */
+		/* Gives way to those who are waiting behind us. */
 		CHECK_FOR_INTERRUPTS();
 		pg_usleep(1000L * Min(i, MAX_PAUSE_MS));
 		locked = i % 2 == 0 ? lock_in_order(sessions, messages) :
@@ -115,8 +119,8 @@ rag_lock_both(Oid nspoid, Oid sessions, Oid messages)
 }
 
 /*
- * The tables' owner can take them out of the extension, and put anything in their
- * place.
+ * The owner of the tables can take them out of the extension, and put anything in
+ * their place.
  */
 static void
 require_member_table(Oid relid)
@@ -230,7 +234,10 @@ execute_ddl(const char *ddl)
 		elog(ERROR, "could not execute \"%s\": %s", ddl, SPI_result_code_string(rc));
 }
 
-/* An index of that name may be another table's, and somebody else's. */
+/*
+ * There may be an index with that name that belongs to another table, and to somebody
+ * else.
+ */
 static void
 require_index_of(const char *index, const char *table, Oid nspoid)
 {

@@ -17,10 +17,10 @@ extern void rag_require_script(void);
 extern void rag_require_create(Oid roleid, Oid nspoid);
 
 /*
- * Takes ACCESS EXCLUSIVE locks on both tables, which have these names in the
- * schema. Writers lock them in either order, and none of them is made to deadlock.
- * Raises 55P03 when, after many attempts, there was always a writer between the
- * two; 40001 when others have their names by then.
+ * Takes ACCESS EXCLUSIVE locks on both tables, which have these names in the schema.
+ * Writers may lock them in either order, and there is no deadlock with any of them.
+ * Raises 55P03 if after many attempts there was always a writer between the two
+ * locks; 40001 if other tables have the names by then.
  */
 extern void rag_lock_both(Oid nspoid, Oid sessions, Oid messages);
 

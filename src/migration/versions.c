@@ -252,7 +252,9 @@ opening_value(const char *script, const char *key)
 	return NULL;
 }
 
-/* What the log says of the last script that led to the version, if anything. */
+/*
+ * What the log says of the last script that led to the version, if it says anything.
+ */
 static void
 set_last_run(Oid nspoid, Datum *values, bool *nulls)
 {
@@ -333,7 +335,7 @@ rag_migrations(PG_FUNCTION_ARGS)
  * ----------------------------------------------------------------
  */
 
-/* Raises 22023 unless there is such a version; its case, at least, counts. */
+/* Raises 22023 unless there is such a version. Upper and lower case count. */
 static void
 check_version(List *scripts, List *chain, const char *version)
 {
@@ -390,7 +392,7 @@ path_between(Oid nspoid, List *scripts, const char *from, const char *to)
 	return lappend(path, pstrdup(found));
 }
 
-/* As execute_extension_script() does, which refuses the same names. */
+/* Does what execute_extension_script() does, which refuses the same names. */
 static Datum
 replace_name(Datum script, const char *placeholder, const char *name)
 {

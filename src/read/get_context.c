@@ -20,7 +20,7 @@
 #include "session/session.h"
 #include "read/get_messages.h"
 
-/* Where the number of tokens is not known: so many bytes are taken for one. */
+/* If the number of tokens is not known, so many bytes are counted as one token. */
 #define BYTES_PER_TOKEN 4
 
 /* The columns of the result, in order. */
@@ -49,7 +49,7 @@ enum
 		} \
 	}
 
-/* By whether the message with that id is one of them. */
+/* The second one includes the message with that id. */
 static const RagStatement newest_first[2] = {NEWEST_FIRST(">"), NEWEST_FIRST(">=")};
 
 /* Takes messages until the window is full. */
@@ -58,7 +58,7 @@ typedef struct Window
 	TupleDesc desc;
 	MemoryContext context; /* of the messages */
 	List *messages;		   /* HeapTuples, newest first */
-	int n;				   /* how many there are up to the oldest of the user */
+	int n;				   /* number of messages up to the oldest one of the user */
 	int64 left;			   /* tokens that still fit */
 } Window;
 

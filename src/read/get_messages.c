@@ -39,7 +39,10 @@
 	" AND session_id OPERATOR(pg_catalog.<=) $1" \
 	" ORDER BY session_id, messages.id LIMIT $3"
 
-/* Sources that are not named are not read. */
+/*
+ * The columns of the result. Without include_sources, sources are not named, and so
+ * not read.
+ */
 static char *
 result_sql(bool include_sources)
 {

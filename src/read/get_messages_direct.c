@@ -35,7 +35,7 @@ static struct
 	bool id_is_int4;
 	Oid index; /* on (session_id, id) */
 	AttrNumber session_id;
-	AttrNumber attnums[RAG_NCOLUMNS]; /* of the columns that have a place in the result */
+	AttrNumber attnums[RAG_NCOLUMNS]; /* of the columns of the result */
 } facts;
 
 static bool
@@ -111,7 +111,9 @@ find_facts(Relation rel)
 	rag_end_facts(&facts_of_messages);
 }
 
-/* A row of the result. The arrays are for the columns of the table. */
+/*
+ * Makes a row of the result. The two arrays have room for all columns of the table.
+ */
 static HeapTuple
 result_row(HeapTuple message, TupleDesc desc, bool include_sources,
 		   TupleDesc result_desc, Datum *all_values, bool *all_nulls)
@@ -136,15 +138,18 @@ result_row(HeapTuple message, TupleDesc desc, bool include_sources,
 	return heap_form_tuple(result_desc, values, nulls);
 }
 
-/* Messages are looked for by comparing their ids with the page's: this way. */
+/* How the ids of messages are compared with the id of the page, which is an int8. */
 typedef struct Comparison
 {
 	StrategyNumber strategy;
-	RegProcedure int4_column; /* with the page's id, which is an int8 */
+	RegProcedure int4_column; /* the function, if the column is an int4 ... */
 	RegProcedure int8_column;
 } Comparison;
 
-/* By whether the page goes forward, and whether it is inclusive. */
+/*
+ * The first index says whether the page goes forward, the second whether it is
+ * inclusive.
+ */
 static const Comparison comparisons[2][2] = {
 	{{BTLessStrategyNumber, F_INT48LT, F_INT8LT},
 	 {BTLessEqualStrategyNumber, F_INT48LE, F_INT8LE}},

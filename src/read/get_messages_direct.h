@@ -10,7 +10,7 @@
 #include "access/sdir.h"
 #include "utils/uuid.h"
 
-/* The largest page that is read so: one of them is kept in memory as a whole. */
+/* The largest page that is read directly, because all of it is kept in memory. */
 #define RAG_MAX_DIRECT_PAGE 1000
 
 /* Which messages of a session: at most max of those before or after an id. */
@@ -25,10 +25,10 @@ typedef struct RagPage
 } RagPage;
 
 /*
- * Returns the messages, in the order of their ids, as rows of the function that is set
- * up to return messages, and true; or returns false, with nothing done, where only a
- * SELECT knows what is to be read: the table is not plain for the caller, or the page
- * is large.
+ * Returns the messages, in the order of their ids, as the result of the SQL function,
+ * which is set up to return them; then true. Returns false, with nothing done, if
+ * only a SELECT can read them: the table is not plain for the caller, or the page is
+ * large.
  */
 extern bool rag_return_page_directly(FunctionCallInfo fcinfo, Oid nspoid,
 									 const RagPage *page);

@@ -21,8 +21,8 @@
 #include "base/statement.h"
 
 /*
- * Among so many messages from the beginning of a session the user's first is looked
- * for, and so many characters of it are shown.
+ * The preview is the first message of the user among so many messages from the
+ * beginning of a session, and has so many characters of it.
  */
 #define PREVIEW_MESSAGES "10"
 #define PREVIEW_LENGTH "200"

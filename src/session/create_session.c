@@ -19,7 +19,10 @@
 #include "session/find_session.h"
 #include "session/session.h"
 
-/* Times are named only where they are given: the caller may have no right to them. */
+/*
+ * A time is named only if it is given, because the caller may have no right to the
+ * column.
+ */
 #define INSERT(columns, values) \
 	"INSERT INTO @extschema@.sessions (id, user_id, metadata" columns ")" \
 	" VALUES ($1, $2, $3" values ")"
@@ -29,7 +32,10 @@
 		UUIDOID, TEXTOID, JSONBOID, TIMESTAMPOID, TIMESTAMPOID \
 	}
 
-/* By whether created_at is given, and updated_at. */
+/*
+ * The first index says whether created_at is given, and the second whether updated_at
+ * is.
+ */
 static const RagStatement insert_sql[2][2] = {
 	{{INSERT("", ""), INSERT_ARGS},
 	 {INSERT(", updated_at", ", $5"), INSERT_ARGS}},
@@ -66,8 +72,9 @@ error_session_exists(const RagSession *session)
 }
 
 /*
- * Returns false if there is no session with the id (or row security hides it). Raises
- * 23505 if it is not user_id's, where NULL is a session of nobody.
+ * Returns false if there is no session with the id, or row security hides it. Raises
+ * 23505 if the session is there and not user_id's. (NULL stands for a session of
+ * nobody.)
  */
 static bool
 find_session_of_user(const RagSession *session)
@@ -90,7 +97,7 @@ find_session_of_user(const RagSession *session)
 	return true;
 }
 
-/* How often to go on when the session comes and goes between two looks at it. */
+/* How many times to try again if the session is created and deleted meanwhile. */
 #define ATTEMPTS 100
 
 /* Can anything of the user's keep an INSERT from storing a session? */
@@ -108,8 +115,9 @@ can_be_discarded(Oid nspoid)
 }
 
 /*
- * The INSERT stored nothing, and yet the row is not visible: because of row security,
- * of a trigger, or of others who create and delete it all the time.
+ * The INSERT stored nothing, and yet the row is not visible. The reason is row
+ * security, a trigger or rule, or others who create and delete the session all the
+ * time.
  */
 pg_noreturn static void
 error_not_created(const RagSession *session)
@@ -141,8 +149,8 @@ rag_insert_missing_session(const RagSession *session, const Datum *values,
 }
 
 /*
- * A session that somebody else creates meanwhile is there, and not locked: it is then
- * locked as any other.
+ * If somebody else creates the session meanwhile, the INSERT does not lock it: then
+ * it is locked in the next round.
  */
 void
 rag_claim_session(const RagSession *session, bool touch)

@@ -10,23 +10,22 @@
 #include "session/session.h"
 
 /*
- * Creates a session. The times are those of the columns' defaults where they are
- * null. Raises 23505 where the session is there, 27000 where a trigger or rule
- * discarded it.
+ * Creates a session. A time that is null gets the default of its column. Raises 23505
+ * if the session exists, and 27000 if a trigger or rule discarded it.
  */
 extern void rag_insert_session(Oid nspoid, const Datum *values, const char *nulls);
 
 /*
- * The same, but leaves a session alone that is there with the same user_id (NULL:
- * nobody's), and takes neither of the times. Raises 23505 where it is another user's.
+ * The same, except that a session that exists with the same user_id (NULL: nobody's)
+ * is left alone, and that times are not taken. Raises 23505 if it is another user's.
  */
 extern void rag_insert_missing_session(const RagSession *session, const Datum *values,
 									   const char *nulls);
 
 /*
- * Locks the session as rag_lock_session() does, or with touch as
- * rag_touch_session() does. One that is missing is created for user_id (NULL: for
- * nobody). Raises 23505 where it is there and another user's.
+ * Locks the session as rag_lock_session() does or, with touch, as rag_touch_session()
+ * does. A session that does not exist is created for user_id (NULL: for nobody).
+ * Raises 23505 if it exists and is another user's.
  */
 extern void rag_claim_session(const RagSession *session, bool touch);
 

@@ -77,9 +77,9 @@ rag_lock_existing_session(const RagSession *session)
 }
 
 /*
- * Where no row was updated, that is not proof that there is no session: a trigger of
- * the user may have suppressed the update. Then this takes the lock that the update
- * would have taken.
+ * If no row was updated, the session may exist nevertheless, because a trigger of the
+ * user may have suppressed the update. Then this takes the lock that the update would
+ * have taken.
  */
 bool
 rag_try_touch_session(const RagSession *session)

@@ -161,7 +161,10 @@ is_meant(HeapTuple row, TupleDesc desc, const RagSession *session)
 		(session->user_id == NULL || is_owner(row, desc, session->user_id));
 }
 
-/* When the row will have been updated: it does not go back. */
+/*
+ * The value of updated_at after the touch: the time of the transaction, or the value
+ * before if that is later.
+ */
 static Datum
 time_of_touch(HeapTuple row, TupleDesc desc)
 {
@@ -209,8 +212,9 @@ insert_index_entries(Relation rel, TupleTableSlot *slot)
 }
 
 /*
- * Waits for whoever is writing to the row. False, and nothing done, if it was changed
- * then. (heap_update() must not be told not to wait: it has an assertion against it.)
+ * Waits for whoever is writing to the row. Returns false, with nothing done, if the
+ * row was changed by them. (heap_update() cannot be told not to wait: it has an
+ * assertion against that.)
  */
 static bool
 update_row(Relation rel, HeapTuple row)

@@ -11,17 +11,17 @@
 #include "session/session.h"
 
 /*
- * Locks the session as an UPDATE does, sets its updated_at and returns true; or
- * returns false, with nothing done, where only an UPDATE knows what is to be done:
- * the table is not plain for the caller, somebody else has just changed the session, or
- * there is no such session (of user_id, if not NULL).
+ * Locks the session as an UPDATE does, sets its updated_at and returns true. Returns
+ * false, with nothing done, if only an UPDATE can do it: the table is not plain for
+ * the caller, somebody else has just changed the session, or there is no such session
+ * (of user_id, if not NULL).
  */
 extern bool rag_touch_directly(const RagSession *session);
 
 /*
- * Returns true if the session is there (and user_id's, if not NULL), as a SELECT of a
- * STABLE function would see it; or false where only a SELECT knows: the table is not
- * plain for the caller, or there is no such session.
+ * Returns true if the session exists (and is user_id's, if not NULL), as a SELECT of
+ * a STABLE function would see it. Returns false if only a SELECT can tell: the table
+ * is not plain for the caller, or there is no such session.
  */
 extern bool rag_see_directly(const RagSession *session);
 

@@ -29,7 +29,9 @@ typedef struct RagSessionColumn
 
 extern const RagSessionColumn rag_session_columns[RAG_SESSION_NCOLUMNS];
 
-/* Which session is meant: with a user_id, it must be that user's. */
+/*
+ * The session that a function is called for. With a user_id, it must be that user's.
+ */
 typedef struct RagSession
 {
 	Oid nspoid; /* the schema of the extension */
@@ -38,8 +40,9 @@ typedef struct RagSession
 } RagSession;
 
 /*
- * The session that the arguments of a function name: session_id is the first of them,
- * and user_id has the number user_id_arg. Raises 22004 where session_id is NULL.
+ * The session that the arguments of a function name: session_id is the first
+ * argument, and user_id is the one with the number user_id_arg. Raises 22004 if
+ * session_id is NULL.
  */
 extern RagSession rag_session_argument(FunctionCallInfo fcinfo, int user_id_arg);
 

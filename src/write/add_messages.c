@@ -75,8 +75,8 @@ new_messages(const Call *call, int *n)
 }
 
 /*
- * A call that stores nothing, because it is empty or repeated, does not touch the
- * session: then keys are looked for before the touch.
+ * A call that stores nothing, because it is empty or a repetition, does not touch the
+ * session. So if there are keys, they are looked for before the touch.
  */
 static void
 add_messages(const Call *call)

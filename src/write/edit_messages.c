@@ -20,7 +20,10 @@
 #include "session/find_session.h"
 #include "session/session.h"
 
-/* Parameters begin with those columns, as in a RagMessage. */
+/*
+ * The parameters of a statement begin with these two columns, as the values of a
+ * RagMessage do.
+ */
 #define OF_MESSAGE \
 	" WHERE id OPERATOR(pg_catalog.=) $1 AND session_id OPERATOR(pg_catalog.=) $2"
 
@@ -67,7 +70,9 @@ static const struct
  * ------------------------------------------------------------------------
  */
 
-/* Names the columns of the mask, a bit for each place in editable, and no other. */
+/*
+ * The UPDATE of the columns of the mask, which has a bit for each place in editable.
+ */
 static char *
 update_sql(int mask)
 {
@@ -85,7 +90,7 @@ update_sql(int mask)
 	return sql.data;
 }
 
-/* Parameters are those of all columns, in their order. */
+/* The parameters are the values of all columns, in their order. */
 static const RagStatement *
 update_statement(int mask)
 {
@@ -102,7 +107,7 @@ update_statement(int mask)
 	return statement;
 }
 
-/* Fills the message with what is to be changed. Returns the mask of these columns. */
+/* Fills the message with the new values. Returns the mask of their columns. */
 static int
 changes_from_arguments(RagMessage *message, FunctionCallInfo fcinfo)
 {
@@ -131,7 +136,7 @@ require_message(const RagStatement *lock, const RagMessage *message, Oid nspoid)
 		rag_error_no_message(nspoid, DatumGetInt64(message->values[COL_ID]));
 }
 
-/* Replaces the metadata that is to be merged by the result. */
+/* Replaces the change of the metadata by the result of the merge. */
 static void
 merge_metadata(RagMessage *message, Oid nspoid)
 {
@@ -154,7 +159,7 @@ update_message(RagMessage *message, int mask, Oid nspoid)
 	if (rag_execute_message(update_statement(mask), message, nspoid) > 0)
 		return;
 
-	/* It may have come meanwhile. */
+	/* The message may have been added just after the UPDATE. */
 	require_message(&lock_message_sql, message, nspoid);
 	if (rag_execute_message(update_statement(mask), message, nspoid) == 0)
 		rag_error_discarded(nspoid, "messages");

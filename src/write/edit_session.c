@@ -148,9 +148,9 @@ error_kept(Oid nspoid)
 }
 
 /*
- * A session that is there although none was deleted need not be one that a trigger
- * kept: it may be a new one, made with the same id since then. So it is locked before
- * the second attempt.
+ * If nothing was deleted and yet the session exists, that need not be a trigger's
+ * doing: the session may have been created with the same id just after. So it is
+ * locked before the second attempt.
  */
 static bool
 delete_session(const RagSession *session)

@@ -39,7 +39,7 @@ static const RagStatement find_keys = {
 	2,
 	{UUIDOID, TEXTARRAYOID}};
 
-/* b may be a null of a row, (Datum) 0, which is equal to nothing. */
+/* b may be (Datum) 0, the null of a row, which is equal to nothing. */
 static bool
 text_equal(Datum a, Datum b)
 {
@@ -83,8 +83,8 @@ check_same(const RagMessage *message, Datum role, Datum content, Oid nspoid)
 }
 
 /*
- * Enters the messages' keys in the table, and their first messages' too. Returns
- * the keys as an array.
+ * Enters the keys of the messages in the table, each with the first message that has
+ * it. Returns the keys as an array.
  */
 static ArrayType *
 collect_keys(HTAB *keys, RagMessage *messages, int n, Oid nspoid)

@@ -37,7 +37,7 @@ typedef struct OpenIndex
 {
 	Relation rel;
 	IndexInfo *info;
-	AttrNumber only_with; /* rows where this is null have no entry; or 0 */
+	AttrNumber only_with; /* a row where it is null has no entry; or 0 */
 } OpenIndex;
 
 typedef struct Target
@@ -45,8 +45,8 @@ typedef struct Target
 	Relation rel;
 	const RagInsertFacts *facts;
 	int given;				/* optional columns that have values */
-	EState *estate;			/* of its memory for a tuple, at least */
-	ResultRelInfo *relinfo; /* NULL, or the executor does constraints and indexes */
+	EState *estate;			/* always set: provides the memory context of a tuple */
+	ResultRelInfo *relinfo; /* NULL, or the executor checks and indexes */
 	int nindexes;
 	OpenIndex indexes[RAG_MAX_INDEXES];
 	Datum now;
@@ -57,7 +57,10 @@ typedef struct Target
  * ------------------------------------------------------------------------
  */
 
-/* The table as the target of an INSERT of its columns: errors show these. */
+/*
+ * Opens the table as the target of an INSERT of its columns, which are those that
+ * errors show.
+ */
 static void
 open_result_relation(Target *target)
 {
@@ -85,8 +88,8 @@ open_result_relation(Target *target)
 }
 
 /*
- * As ExecOpenIndices() does, but for an index in which no message will be: most often
- * that of idempotency keys.
+ * Does what ExecOpenIndices() does, except for an index in which none of the messages
+ * will be: most often that of idempotency keys.
  */
 static void
 open_indexes(Target *target)
@@ -105,7 +108,7 @@ open_indexes(Target *target)
 	}
 }
 
-/* As ExecInsertIndexTuples() does where the indexes are plain. */
+/* Does what ExecInsertIndexTuples() does for plain indexes. */
 static void
 insert_index_entries(Target *target, TupleTableSlot *slot)
 {
@@ -126,8 +129,8 @@ insert_index_entries(Target *target, TupleTableSlot *slot)
 }
 
 /*
- * The locks are kept until the end of the transaction, as that of the table is: the
- * next call of it then has them.
+ * The locks are kept until the end of the transaction, as that of the table is, so
+ * that its next call has them.
  */
 static void
 close_indexes(Target *target)
@@ -146,7 +149,7 @@ close_indexes(Target *target)
  * ------------------------------------------------------------------------
  */
 
-/* A message has no value for a column that is left out, but for created_at. */
+/* A column that is left out is null, except created_at. */
 static void
 fill_slot(TupleTableSlot *slot, const Target *target, const RagMessage *message)
 {
@@ -175,7 +178,7 @@ fill_slot(TupleTableSlot *slot, const Target *target, const RagMessage *message)
 		ExecConstraints(target->relinfo, slot, target->estate);
 }
 
-/* As in COPY, what a chunk needs for its rows is freed before the next. */
+/* As COPY does: the memory that one chunk of rows needs is freed before the next. */
 static void
 store_rows(Target *target, TupleTableSlot **slots, int n)
 {

@@ -49,8 +49,8 @@ static RagTableFacts facts_of_tables;
  */
 
 /*
- * Is it the trigger of messages.session_id -> sessions.id, as we made it? keys are the
- * table's.
+ * Is it the trigger of the foreign key messages.session_id -> sessions.id, as we made
+ * it? keys are the foreign keys of the table.
  */
 static bool
 is_our_key_check(const Tables *tables, const Trigger *trigger, const List *keys)
@@ -96,8 +96,8 @@ has_plain_triggers(const Tables *tables)
 }
 
 /*
- * A trigger of the user could change what the lock of the session stands for; and a
- * session of a table that inherits from sessions is none for the key's check.
+ * A trigger of the user could delete the session that was locked. And a session in a
+ * table that inherits from sessions does not satisfy the foreign key.
  */
 static bool
 has_plain_sessions(const Tables *tables)
@@ -112,7 +112,7 @@ has_plain_sessions(const Tables *tables)
 	return rag_table_obstacle(tables->sessions) == NULL;
 }
 
-/* Why the rows of the table, as it is, cannot be stored directly; or NULL. */
+/* Why no row can be stored directly in this table, or NULL. */
 static const char *
 obstacle_of_table(const Tables *tables)
 {
@@ -173,7 +173,10 @@ is_null_by_default(Form_pg_attribute attr)
 		get_typdefault(attr->atttypid) == NULL;
 }
 
-/* Notes the column at the attribute; false if no message can be stored. */
+/*
+ * Notes which column the attribute is. Returns false if no message can be stored
+ * directly because of it.
+ */
 static bool
 note_column(RagColumn col, Form_pg_attribute attr, bool time_is_now)
 {
@@ -196,8 +199,8 @@ note_column(RagColumn col, Form_pg_attribute attr, bool time_is_now)
 }
 
 /*
- * Every column that gets a value has the type that the value has; every other is
- * simply null.
+ * Does every column that gets a value have the type of the value, and is every other
+ * column null by default?
  */
 static bool
 has_plain_columns(Relation rel)

@@ -12,7 +12,7 @@
 
 #include "message/message.h"
 
-/* An attribute that is none of the columns that we write. */
+/* Stands for an attribute that is not one of our columns. */
 #define RAG_NO_COLUMN (-1)
 
 /* A table with more indexes than these is left to the executor. */
@@ -22,7 +22,7 @@ typedef struct RagIndex
 {
 	Oid oid;
 	int only_with;		  /* optional column without which a row has no entry, or 0 */
-	AttrNumber attribute; /* the same as an attribute of the table */
+	AttrNumber attribute; /* the attribute of that column */
 } RagIndex;
 
 /*
@@ -34,31 +34,41 @@ typedef struct RagInsertFacts
 	/* Why rows cannot be stored directly, or NULL. */
 	const char *obstacle;
 
-	/* A checked message keeps all constraints. */
+	/* A message that was checked cannot violate a constraint. */
 	bool constraints_hold;
 
-	/* These columns are null in a row that is inserted without them. */
+	/* The optional columns that are null in a row that is inserted without them. */
 	int null_by_default;
 
-	/* With these optional columns, and without those, it can be stored ... */
+	/*
+	 * The types and defaults of all columns are such that a message can be stored.
+	 * The first mask has the optional columns that it may have, the second those that
+	 * it may lack.
+	 */
 	bool columns_plain;
 	int can_be_given;
 	int can_be_omitted;
 
-	/* ... like this; RAG_NO_COLUMN where there is none. */
+	/*
+	 * The column of each attribute, and the attribute of each column; RAG_NO_COLUMN
+	 * if there is none.
+	 */
 	int16 columns[MaxHeapAttributeNumber]; /* by attribute */
 	int16 attributes[RAG_NCOLUMNS];		   /* by column */
 	bool id_is_int4;
 
-	/* No index has an expression, another predicate than RagIndex knows, ... */
+	/*
+	 * No index has an expression, or a predicate that RagIndex cannot tell of; and
+	 * these are the indexes.
+	 */
 	bool indexes_plain;
 	int nindexes;
 	RagIndex indexes[RAG_MAX_INDEXES];
 } RagInsertFacts;
 
 /*
- * The facts about the table of messages, which is open and locked. They hold for as
- * long as it is.
+ * The facts about the table of messages, which is open and locked. They hold as long
+ * as the lock.
  */
 extern const RagInsertFacts *rag_insert_facts(Relation messages, Oid nspoid);
 
