@@ -51,15 +51,23 @@ in $PWD/.env ($([ -r .env ] && echo read || echo not there)).
 END
 }
 
-# sql [PSQL-ARGUMENT…]: runs the statements of standard input. Every :'name' in
-# them is a variable of psql. Returns 1 where that fails, and 2 without connection.
+# sql [PSQL-ARGUMENT…]: runs the statements of standard input, in one transaction. Every
+# :'name' in them is a variable of psql. Returns 1 where that fails, and 2 without
+# connection. The search_path is ours: whoever runs this may be a superuser, and is not to
+# run what the owner of the database has put into the search_path.
 sql() {
   local status
 
   {
-    psql -X -q -A -t -v ON_ERROR_STOP=1 -v base="$base" -v adoption="$adoption" \
+    {
+      echo 'BEGIN ISOLATION LEVEL READ COMMITTED;'
+      echo "SELECT COALESCE(pg_catalog.current_schema(), '') AS current_schema \gset"
+      echo 'SET LOCAL search_path = pg_catalog, pg_temp;'
+      cat
+      echo 'COMMIT;'
+    } | psql -X -q -A -t -v ON_ERROR_STOP=1 -v base="$base" -v adoption="$adoption" \
       "${ask[@]}" "$@" -f - 2>&1 >&3 | sed 's/^psql:<stdin>:[0-9]*: //' >&2
-    status=${PIPESTATUS[0]}
+    status=${PIPESTATUS[1]}
   } 3>&1
   if [ "$status" -eq 2 ]; then explain_connection; fi
   [ "$status" -ne 3 ] || status=1
@@ -95,13 +103,18 @@ SELECT pg_catalog.current_database();
 SELECT COALESCE(pg_catalog.max(extversion), '') FROM pg_catalog.pg_extension WHERE extname = 'rag_events';
 SELECT COALESCE(pg_catalog.max(nspname), '') FROM pg_catalog.pg_extension e
   JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace WHERE extname = 'rag_events';
+SELECT pg_catalog.count(*) FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_extension e ON e.extnamespace = p.pronamespace
+  WHERE extname = 'rag_events' AND starts_with(proname, 'rag_') AND probin IS DISTINCT FROM '\$libdir/rag_events';
 SELECT count(*) > 0 AS available FROM pg_catalog.pg_available_extensions WHERE name = 'rag_events' \gset
 \if :available
   SELECT COALESCE(pg_catalog.string_agg(version, ' ' ORDER BY n), '') FROM $chain AS c WHERE n >= 0;
 \endif
 SQL
   ) || exit
-  { read -r database; read -r current; read -r schema; read -r known; } <<<"$found"
+  { read -r database; read -r current; read -r schema; read -r foreign; read -r known; } <<<"$found"
+  # Whoever runs this may be a superuser, and is to run no functions of somebody else.
+  [ "$foreign" = 0 ] || die "schema \"$schema\" has functions named rag_… that are not those of rag_events" \
+    "Look at them with \"\\df $schema.rag_*\", and drop them or move them to another schema."
   head=${known##* }
   [ -n "$known" ] || die "the server does not have rag_events" \
     "Run \"make && make install\" on the server's machine."
@@ -181,7 +194,6 @@ SQL
 # for. Where to is looked up after that: the other may have gone there.
 move() {
   sql -v way="$1" -v to="${TO-}" -v steps="${STEPS-}" -v schema="${SCHEMA-}" <<SQL
-BEGIN;
 DO \$\$ BEGIN PERFORM pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtext('rag_events')); END \$\$;
 SELECT COALESCE(pg_catalog.max(extversion), '') AS current FROM pg_catalog.pg_extension
   WHERE extname = 'rag_events' \gset
@@ -200,6 +212,8 @@ SELECT :'target' = '' AS nowhere, :'target' = :'current' AS there, :'current' = 
 \elif :there
   \echo there :current
 \elif :right_way
+  -- CREATE EXTENSION takes the schema from it.
+  SET LOCAL search_path = DEFAULT;
   \if :absent
     \if :has_schema
       CREATE EXTENSION rag_events SCHEMA :"schema" VERSION :'target';
@@ -214,7 +228,6 @@ SELECT :'target' = '' AS nowhere, :'target' = :'current' AS there, :'current' = 
 \else
   \echo wrong_way :current :target
 \endif
-COMMIT;
 SQL
 }
 
@@ -251,7 +264,7 @@ explain_failed_upgrade() {
       sql -v schema="${SCHEMA-}" <<'SQL'
 SELECT count(*) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = relnamespace
 WHERE relname IN ('sessions', 'messages')
-  AND nspname = COALESCE(NULLIF(:'schema', ''), pg_catalog.current_schema())
+  AND nspname = COALESCE(NULLIF(:'schema', ''), :'current_schema')
   AND NOT EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname = 'rag_events');
 SQL
     )

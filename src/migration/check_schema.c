@@ -128,6 +128,8 @@ rag_check_schema(PG_FUNCTION_ARGS)
 							  " ORDER BY difference = 'not_dumped', ord, object, expected");
 }
 
+#define SECTION "CASE WHEN ord < 4 THEN 'pre-data' ELSE 'post-data' END"
+
 /*
  * rag_local_ddl() returns table (section text, object text, ddl text)
  *
@@ -136,6 +138,9 @@ rag_check_schema(PG_FUNCTION_ARGS)
  * to run them. section is when, in pg_restore's terms: pre-data (columns, which
  * the data need) or post-data.
  *
+ * The first row of a section sets the search_path under which the statements mean what
+ * they meant here: another one could have them call operators of somebody else.
+ *
  * Errors: as rag_check_schema().
  */
 PG_FUNCTION_INFO_V1(rag_local_ddl);
@@ -143,7 +148,9 @@ Datum
 rag_local_ddl(PG_FUNCTION_ARGS)
 {
 	return return_differences(fcinfo,
-							  "SELECT CASE WHEN ord < 4 THEN 'pre-data' ELSE 'post-data' END,"
-							  " object, ddl FROM extra WHERE difference = 'not_dumped'"
-							  " ORDER BY ord, object");
+							  "SELECT section, object, ddl FROM"
+							  " (SELECT ord, " SECTION ", object, ddl FROM extra WHERE difference = 'not_dumped'"
+							  " UNION ALL SELECT DISTINCT -1, " SECTION ", 'search_path', 'SET search_path = pg_catalog, pg_temp'"
+							  " FROM extra WHERE difference = 'not_dumped') AS local (ord, section, object, ddl)"
+							  " ORDER BY section = 'post-data', ord, object");
 }

@@ -24,6 +24,20 @@ missing AS (
   FROM expected e
   WHERE NOT EXISTS (SELECT FROM actual a WHERE a.object = e.object)
 ),
+-- Ids of messages may have been widened beyond 32 bits: all functions take that for
+-- right. pg_dump does not keep it.
+widened AS (
+  SELECT a.ord, a.object, 'not_dumped' AS difference, NULL AS expected,
+         format('%s: %s', x.key, a.def ->> x.key) AS actual, x.key,
+         format(x.ddl, quote_ident(n.nspname) || '.' || quote_ident(a.tbl)) AS ddl
+  FROM actual a
+  JOIN pg_namespace n ON n.oid = $1
+  JOIN (VALUES
+    ('column messages.id', 'type', 'bigint', 'ALTER TABLE %s ALTER COLUMN id TYPE bigint'),
+    ('sequence messages_id_seq', 'definition', 'AS bigint INCREMENT BY 1 MINVALUE 1 MAXVALUE 9223372036854775807 NO CYCLE',
+     'ALTER SEQUENCE %s AS bigint')
+  ) AS x (object, key, value, ddl) ON x.object = a.object AND x.value = a.def ->> x.key
+),
 unowned AS (  -- a missing sequence, again: when the column is there
   SELECT 4 AS ord, e.object, 'missing' AS difference, 'owned by: ' || (e.def ->> 'owned by') AS expected, NULL AS actual,
          format('ALTER SEQUENCE %1$s OWNER TO %2$I; ALTER SEQUENCE %1$s OWNED BY %3$I.%4$s;'
@@ -85,30 +99,72 @@ changed AS (
   ) AS x (tbl, col)
   CROSS JOIN LATERAL jsonb_each_text(e.def) AS f
   WHERE f.value IS DISTINCT FROM a.def ->> f.key
+    AND NOT EXISTS (SELECT FROM widened w WHERE w.object = e.object AND w.key = f.key)
 ),
 extra AS (  -- columns in their order: one may be generated from another
   SELECT a.ord + CASE WHEN a.kind = 'column' THEN c.attnum / 10000.0 ELSE 0 END AS ord, a.object,
-         CASE WHEN a.kind IN ('member', 'dump mark') THEN 'extra' ELSE 'not_dumped' END AS difference,
+         CASE WHEN a.kind IN ('member', 'dump mark') OR x.hides_log THEN 'extra' ELSE 'not_dumped' END AS difference,
          NULL AS expected,
          coalesce((SELECT string_agg(format('%s: %s', f.key, f.value), ', ' ORDER BY f.key)
                    FROM jsonb_each_text(a.def) AS f WHERE f.value IS NOT NULL), '') AS actual,
          CASE a.kind
            WHEN 'member' THEN replace(a.ddl, 'EXTENSION rag_events ADD ', 'EXTENSION rag_events DROP ')
            WHEN 'dump mark' THEN NULL
-           ELSE a.ddl
+           ELSE CASE WHEN x.hides_log THEN replace(replace(a.ddl, ' FORCE ROW', ' NO FORCE ROW'), ' ENABLE ROW', ' DISABLE ROW')
+                ELSE a.ddl END
          END AS ddl
   FROM actual a
   CROSS JOIN here
+  -- The log is the superuser's, and for everybody to read.
+  CROSS JOIN LATERAL (SELECT a.kind = 'row security' AND a.tbl = 'rag_migration_log') AS x (hides_log)
   LEFT JOIN pg_attribute c ON c.attrelid = to_regclass(quote_ident(here.nspname) || '.' || quote_ident(a.tbl))
     AND c.attname = a.name
   WHERE a.kind <> 'function'
+    -- What CREATE INDEX CONCURRENTLY left behind when it failed is nothing to make again.
+    AND NOT (a.kind = 'index' AND a.def ->> 'valid' = 'no')
     AND NOT EXISTS (SELECT FROM expected e WHERE e.object = a.object)
+  UNION ALL
+  SELECT ord, object, difference, expected, actual, ddl FROM widened
+),
+column_order (tbl, n, name) AS (
+  SELECT 'sessions', x.n, x.name
+  FROM unnest('{id,user_id,created_at,updated_at,metadata}'::text[]) WITH ORDINALITY AS x (name, n)
+  UNION ALL
+  SELECT 'messages', x.n, x.name
+  FROM unnest('{id,session_id,role,content,created_at,sources,latency_ms,top_k,query_type,token_count,metadata,idempotency_key}'::text[])
+    WITH ORDINALITY AS x (name, n)
 ),
 warning AS (
-  SELECT 18 AS ord, 'sequence ' || s.relname AS object, 'warning' AS difference,
-         format('at most half of %s ids used', x.range) AS expected,
-         format('%s used', x.used) AS actual,
+  SELECT 18 AS ord, 'order of columns of table ' || c.relname AS object, 'warning' AS difference,
+         'as in a new installation, and own columns at the end' AS expected,
+         string_agg(a.attname, ', ' ORDER BY a.attnum) || ': pg_dump needs --column-inserts in the place of --inserts' AS actual,
          NULL AS ddl
+  FROM pg_class c
+  JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+  LEFT JOIN column_order o ON o.tbl = c.relname AND o.name = a.attname
+  WHERE c.relnamespace = $1 AND c.relname IN ('sessions', 'messages')
+  GROUP BY c.relname
+  HAVING array_agg(a.attname ORDER BY a.attnum) <> array_agg(a.attname ORDER BY o.n, a.attnum)
+  UNION ALL
+  SELECT 18, 'index ' || a.name, 'warning', 'a valid index', 'not valid, and not used',
+         format('DROP INDEX %I.%I', n.nspname, a.name)
+  FROM actual a
+  JOIN pg_namespace n ON n.oid = $1
+  WHERE a.kind = 'index' AND a.def ->> 'valid' = 'no'
+    AND NOT EXISTS (SELECT FROM expected e WHERE e.object = a.object)
+  UNION ALL
+  SELECT 18, 'sequence ' || s.relname, 'warning',
+         'CACHE 1: ids in the order in which messages are added', format('CACHE %s', q.seqcache),
+         format('ALTER SEQUENCE %I.%I CACHE 1', n.nspname, s.relname)
+  FROM pg_class s
+  JOIN pg_namespace n ON n.oid = s.relnamespace
+  JOIN pg_sequence q ON q.seqrelid = s.oid
+  WHERE s.relnamespace = $1 AND s.relname = 'messages_id_seq' AND q.seqcache > 1
+  UNION ALL
+  SELECT 18, 'sequence ' || s.relname, 'warning',
+         format('at most half of %s ids used', x.range),
+         format('%s used', x.used),
+         NULL
   FROM pg_class s
   JOIN pg_sequence q ON q.seqrelid = s.oid
   JOIN pg_class m ON m.relnamespace = s.relnamespace AND m.relname = 'messages'

@@ -69,7 +69,12 @@ CROSS JOIN LATERAL (
          jsonb_build_object(
            'type', format_type(a.atttypid, a.atttypmod),
            'default', a.expr,
-           'not null', CASE WHEN a.attnotnull THEN 'yes' ELSE 'no' END,
+           'not null', CASE
+             WHEN NOT a.attnotnull THEN 'no'
+             -- from PostgreSQL 18 on, it may be a constraint that is not valid
+             WHEN EXISTS (SELECT FROM pg_constraint c WHERE c.conrelid = a.attrelid AND c.contype = 'n'
+                          AND a.attnum = ANY (c.conkey) AND NOT c.convalidated) THEN 'not validated'
+             ELSE 'yes' END,
            'identity', CASE a.attidentity WHEN '' THEN 'no' ELSE 'yes' END,
            'generated', CASE a.attgenerated WHEN '' THEN 'no' ELSE 'yes' END,
            'collation', CASE WHEN a.attcollation <> a.typcollation
@@ -103,16 +108,24 @@ CROSS JOIN LATERAL (
     SELECT 'statistics', 'STATISTICS ' || a.attstattarget
     WHERE coalesce(a.attstattarget, -1) >= 0
     UNION ALL
-    SELECT 'option ' || split_part(opt, '=', 1), '(' || opt || ')'
+    SELECT 'option ' || split_part(opt, '=', 1), '(' || o.quoted || ')'
     FROM unnest(a.attoptions) AS opt
+    CROSS JOIN LATERAL (
+      SELECT quote_ident(split_part(opt, '=', 1)) || '=' || CASE WHEN v ~ '^[a-zA-Z0-9_.-]+$' THEN v ELSE quote_literal(v) END
+      FROM substr(opt, length(split_part(opt, '=', 1)) + 2) AS v
+    ) AS o (quoted)
     WHERE NOT starts_with(opt, 'pg_')  -- PostgreSQL's own bookkeeping
   ) AS x (option, value)
 
   UNION ALL
   SELECT 5, 'table option', format('option %s of table %s', split_part(opt, '=', 1), t.relname),
          t.relname, split_part(opt, '=', 1), jsonb_build_object('value', opt),
-         format('ALTER TABLE %s SET (%s)', t.q, opt)
+         format('ALTER TABLE %s SET (%s)', t.q, o.quoted)
   FROM tab t CROSS JOIN LATERAL unnest(t.reloptions) AS opt
+  CROSS JOIN LATERAL (
+    SELECT quote_ident(split_part(opt, '=', 1)) || '=' || CASE WHEN v ~ '^[a-zA-Z0-9_.-]+$' THEN v ELSE quote_literal(v) END
+    FROM substr(opt, length(split_part(opt, '=', 1)) + 2) AS v
+  ) AS o (quoted)
 
   UNION ALL
   SELECT CASE c.contype WHEN 'f' THEN 8 ELSE 6 END, 'constraint',  -- a foreign key may need an index
@@ -207,8 +220,8 @@ CROSS JOIN LATERAL (
   SELECT 14, 'publication', format('publication %s of table %s', p.pubname, t.relname), t.relname, p.pubname,
          jsonb_build_object('value', x.what),
          -- unless it is there: from PostgreSQL 18 on, pg_dump keeps it
-         format('DO $do$ BEGIN ALTER PUBLICATION %I ADD TABLE %s; EXCEPTION WHEN duplicate_object THEN NULL; END $do$',
-           p.pubname, x.what)
+         format('DO %L', format('BEGIN ALTER PUBLICATION %I ADD TABLE %s; EXCEPTION WHEN duplicate_object THEN NULL; END',
+           p.pubname, x.what))
   FROM tab t
   JOIN pg_publication_rel pr ON pr.prrelid = t.oid
   JOIN pg_publication p ON p.oid = pr.prpubid

@@ -17,6 +17,7 @@
 #include "catalog/index.h"
 #include "catalog/objectaddress.h"
 #include "catalog/pg_class_d.h"
+#include "catalog/pg_inherits.h"
 #include "catalog/pg_type_d.h"
 #include "commands/extension.h"
 #include "executor/spi.h"
@@ -26,6 +27,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -134,11 +136,57 @@ require_member_table(Oid relid)
 }
 
 /*
+ * Runs DDL of a script, under the search_path that PostgreSQL gives to scripts: event
+ * triggers may rely on it.
+ */
+static void
+execute_ddl(const char *ddl, Oid nspoid)
+{
+	int nestlevel = NewGUCNestLevel();
+	char *search_path = psprintf("%s, pg_temp",
+								 quote_identifier(rag_namespace_name(nspoid)));
+	int rc;
+
+	(void) set_config_option("search_path", search_path, PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+	rc = SPI_execute(ddl, false, 0);
+	if (rc != SPI_OK_UTILITY)
+		elog(ERROR, "could not execute \"%s\": %s", ddl, SPI_result_code_string(rc));
+	AtEOXact_GUC(true, nestlevel);
+}
+
+/*
+ * Everybody reads the log, which is the superuser's. An event trigger that switches row
+ * security on for every new table would hide its rows from them.
+ */
+static void
+show_log(Oid nspoid)
+{
+	Oid relid = get_relname_relid("rag_migration_log", nspoid);
+	Relation rel;
+	bool hidden;
+
+	if (!OidIsValid(relid) ||
+		getExtensionOfObject(RelationRelationId, relid) != CurrentExtensionObject)
+		return;
+	rel = table_open(relid, AccessShareLock);
+	hidden = rel->rd_rel->relrowsecurity && superuser_arg(rel->rd_rel->relowner);
+	table_close(rel, NoLock);
+	if (!hidden)
+		return;
+	SPI_connect();
+	execute_ddl(psprintf("ALTER TABLE %s.rag_migration_log DISABLE ROW LEVEL SECURITY",
+						 quote_identifier(rag_namespace_name(nspoid))),
+				nspoid);
+	SPI_finish();
+}
+
+/*
  * rag_lock_tables() returns void
  *
  * Every step begins with it: locks sessions and messages until the end of the
- * transaction, as rag_lock_both() does. Raises 55000 where they are not the
- * extension's tables.
+ * transaction, as rag_lock_both() does, and lets everybody see the log. Raises 55000
+ * where they are not the extension's tables.
  */
 PG_FUNCTION_INFO_V1(rag_lock_tables);
 Datum
@@ -154,12 +202,13 @@ rag_lock_tables(PG_FUNCTION_ARGS)
 	rag_lock_both(nspoid, sessions, messages);
 	require_member_table(sessions);
 	require_member_table(messages);
+	show_log(nspoid);
 	PG_RETURN_VOID();
 }
 
 /* Counts the rows of the table that have a value in the column. */
 static int64
-count_values(Relation rel, AttrNumber attnum)
+count_values_of(Relation rel, AttrNumber attnum)
 {
 	Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
 	TableScanDesc scan = rag_table_beginscan(rel, snapshot);
@@ -175,6 +224,31 @@ count_values(Relation rel, AttrNumber attnum)
 	ExecDropSingleTupleTableSlot(slot);
 	table_endscan(scan);
 	UnregisterSnapshot(snapshot);
+	return count;
+}
+
+/*
+ * The same for all tables that lose the column when the table does: those that inherit
+ * from it do, unless the column is their own, too. (A foreign table has no rows here.)
+ */
+static int64
+count_values(Oid relid, const char *column)
+{
+	List *relids = find_all_inheritors(relid, AccessExclusiveLock, NULL);
+	int64 count = 0;
+	ListCell *lc;
+
+	foreach (lc, relids)
+	{
+		Relation rel = table_open(lfirst_oid(lc), NoLock);
+		AttrNumber attnum = get_attnum(RelationGetRelid(rel), column);
+
+		if (attnum != InvalidAttrNumber && rel->rd_rel->relkind == RELKIND_RELATION &&
+			(RelationGetRelid(rel) == relid ||
+			 !TupleDescAttr(RelationGetDescr(rel), attnum - 1)->attislocal))
+			count += count_values_of(rel, attnum);
+		table_close(rel, NoLock);
+	}
 	return count;
 }
 
@@ -206,8 +280,7 @@ rag_refuse_data_loss(PG_FUNCTION_ARGS)
 	for (int i = 0; i < ncolumns; i++)
 	{
 		char *column = TextDatumGetCString(columns[i]);
-		AttrNumber attnum = get_attnum(RelationGetRelid(rel), column);
-		int64 count = attnum == InvalidAttrNumber ? 0 : count_values(rel, attnum);
+		int64 count = count_values(RelationGetRelid(rel), column);
 
 		if (count > 0)
 			appendStringInfo(&lost, "%s%s (" INT64_FORMAT " %s)",
@@ -223,15 +296,6 @@ rag_refuse_data_loss(PG_FUNCTION_ARGS)
 				 errhint("To lose them and go on, SET rag_events.allow_data_loss = on.")));
 	table_close(rel, NoLock);
 	PG_RETURN_VOID();
-}
-
-static void
-execute_ddl(const char *ddl)
-{
-	int rc = SPI_execute(ddl, false, 0);
-
-	if (rc != SPI_OK_UTILITY)
-		elog(ERROR, "could not execute \"%s\": %s", ddl, SPI_result_code_string(rc));
 }
 
 /*
@@ -289,15 +353,16 @@ rag_replace_index(PG_FUNCTION_ARGS)
 	require_index_of(index, table, nspoid);
 	SPI_connect();
 	if (!OidIsValid(prebuilt))
-		execute_ddl(definition);
+		execute_ddl(definition, nspoid);
 	else if (!is_such_index(prebuilt, definition))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("\"%s\" is not the index that this step needs", new_index),
 				 errdetail("It must be valid, and defined by: %s.", definition),
 				 errhint("Drop it, and let the step build the index.")));
-	execute_ddl(psprintf("DROP INDEX %s.%s", schema, index));
-	execute_ddl(psprintf("ALTER INDEX %s.%s RENAME TO %s", schema, new_index, index));
+	execute_ddl(psprintf("DROP INDEX %s.%s", schema, index), nspoid);
+	execute_ddl(psprintf("ALTER INDEX %s.%s RENAME TO %s", schema, new_index, index),
+				nspoid);
 	SPI_finish();
 	PG_RETURN_VOID();
 }
@@ -315,7 +380,8 @@ rag_compress_with_lz4(PG_FUNCTION_ARGS)
 	rag_require_script();
 #ifdef USE_LZ4
 	{
-		const char *schema = quote_identifier(rag_namespace_name(rag_namespace(fcinfo)));
+		Oid nspoid = rag_namespace(fcinfo);
+		const char *schema = quote_identifier(rag_namespace_name(nspoid));
 		char *table = text_to_cstring(PG_GETARG_TEXT_PP(0));
 		Datum *columns;
 		int n;
@@ -325,7 +391,8 @@ rag_compress_with_lz4(PG_FUNCTION_ARGS)
 		SPI_connect();
 		for (int i = 0; i < n; i++)
 			execute_ddl(psprintf("ALTER TABLE %s.%s ALTER COLUMN %s SET COMPRESSION lz4",
-								 schema, table, TextDatumGetCString(columns[i])));
+								 schema, table, TextDatumGetCString(columns[i])),
+						nspoid);
 		SPI_finish();
 	}
 #endif

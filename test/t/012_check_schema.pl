@@ -502,5 +502,175 @@ for my $case (sort keys %schemas)
 		rows_of($node, $db, $schema), "$schema: ... with all rows");
 }
 
+# ---------------------------------------------------------------------------
+note('what the statements that are handed out do, and nothing else');
+# ---------------------------------------------------------------------------
+
+# Names and conditions that look like the end of a literal or of a comment. Each would
+# make the owner a superuser.
+my $evil = '; ALTER ROLE rag_owner SUPERUSER; --';
+
+for my $name ("p\$do\$$evil", "p'$evil", "p\\'$evil", "p\"$evil", "p*/$evil", "p\n$evil", "p%s%I$evil", "END\$\$$evil")
+{
+	my $db = new_database('plain');
+	my $quoted = '"' . ($name =~ s/"/""/gr) . '"';
+	my $literal = '$q$' . $name . '$q$';
+
+	sql($node, $db, "CREATE PUBLICATION $quoted FOR TABLE chat.messages WHERE (content <> $literal); ALTER TABLE chat.messages ADD COLUMN $quoted text DEFAULT $literal, ADD CONSTRAINT $quoted CHECK (content <> $literal); CREATE INDEX $quoted ON chat.messages (($quoted || $literal)); CREATE POLICY $quoted ON chat.messages USING (content <> $literal); CREATE STATISTICS $quoted ON role, content FROM chat.messages", 'rag_owner')
+	  if sql($node, $db, 'GRANT CREATE ON DATABASE ' . $db . ' TO rag_owner; GRANT CREATE ON SCHEMA public TO rag_owner; SELECT true');
+	my @found = check($db, 'chat');
+	my $fresh = new_database('plain');
+
+	sql($node, $fresh, "GRANT CREATE ON SCHEMA public TO rag_owner; CREATE PUBLICATION $quoted", 'rag_owner')
+	  if sql($node, $fresh, 'GRANT CREATE ON SCHEMA public TO rag_owner; GRANT CREATE ON DATABASE ' . $fresh . ' TO rag_owner; SELECT true');
+	is(scalar(@found), 6, "$name: all of it is found");
+	is(mend($fresh, @found), '', '... and made anew');
+	is_deeply([ map { $_->{actual} } check($fresh, 'chat') ], [ map { $_->{actual} } @found ], '... as it was');
+	is(sql($node, 'postgres', q(SELECT rolsuper FROM pg_roles WHERE rolname = 'rag_owner')), 'f', '... and nobody is a superuser by that');
+}
+
+# Operators of the owner, who has set the search_path of the database.
+{
+	my $db = new_database('plain');
+	my $ddl;
+
+	sql($node, $db, 'ALTER TABLE chat.messages ADD CONSTRAINT own CHECK (content <> $$x$$)', 'rag_owner');
+	$ddl = sql($node, $db, q(SELECT string_agg(ddl, '; ') FROM chat.rag_local_ddl()));
+	sql($node, $db, "ALTER TABLE chat.messages DROP CONSTRAINT own; SELECT chat.rag_add_message(chat.rag_create_session(), 'user', 'restored')", 'rag_owner');
+	sql($node, $db, <<'EOT', 'rag_owner');
+CREATE TABLE chat.ran (who name);
+CREATE FUNCTION chat.ne(text, text) RETURNS boolean LANGUAGE plpgsql AS 'BEGIN INSERT INTO chat.ran VALUES (current_user); RETURN true; END';
+CREATE OPERATOR chat.<> (LEFTARG = text, RIGHTARG = text, FUNCTION = chat.ne);
+EOT
+	sql($node, 'postgres', "ALTER DATABASE $db SET search_path = chat, pg_catalog");
+	sql($node, $db, $ddl);
+	is(sql($node, $db, 'SELECT pg_catalog.count(*) FROM chat.ran'), '0', 'operators of the owner are not called');
+}
+
+# What a failed CREATE INDEX CONCURRENTLY left behind.
+{
+	my $db = new_database('plain');
+
+	sql($node, $db, q(SELECT chat.rag_add_messages('00000000-0000-4000-8000-000000000001', '[{"role": "user", "content": "x"}, {"role": "user", "content": "x"}]', NULL, true)), 'rag_owner');
+	is(sqlstate($node, $db, 'CREATE UNIQUE INDEX CONCURRENTLY leftover ON chat.messages (content)'), '23505', 'an index is not built');
+	is(sql($node, $db, 'SELECT count(*) FROM chat.rag_local_ddl()'), '0', '... and is not made again');
+	is(join(' ', map { "$_->{object} $_->{kind}" } check($db, 'chat')), 'index leftover warning', '... but told of');
+	is(mend($db, check($db, 'chat')), '', '... and removed');
+	is(scalar(check($db, 'chat')), 0, '... for good');
+}
+
+# ---------------------------------------------------------------------------
+note('the sequence, wider ids, and the order of columns');
+# ---------------------------------------------------------------------------
+
+{
+	my $db = new_database('plain');
+
+	sql($node, $db, 'ALTER SEQUENCE chat.messages_id_seq CACHE 20', 'rag_owner');
+	is(join(' ', map { "$_->{object} $_->{kind} $_->{actual}" } check($db, 'chat')), 'sequence messages_id_seq warning CACHE 20', 'ids that are kept by each connection');
+	is(mend($db, check($db, 'chat')), '', '... the DDL mends that');
+	is(scalar(check($db, 'chat')), 0, '... and all is well');
+}
+
+# Ids of 64 bits, and a dump of them.
+{
+	my $db = new_database('plain');
+	my $archive = PostgreSQL::Test::Utils::tempdir() . '/wide';
+	my ($pre);
+
+	sql($node, $db, q(SELECT setval('chat.messages_id_seq', 2147483646); SELECT chat.rag_add_message(chat.rag_create_session(session_id => '00000000-0000-4000-8000-000000000001'), 'user', 'last')), 'rag_owner');
+	is(sqlstate($node, $db, q(SELECT chat.rag_add_message('00000000-0000-4000-8000-000000000001', 'user', 'one more'))), '2200H', 'ids of 32 bits end');
+	sql($node, $db, 'ALTER SEQUENCE chat.messages_id_seq AS bigint; ALTER TABLE chat.messages ALTER COLUMN id TYPE bigint', 'rag_owner');
+	is(sql($node, $db, q(SELECT chat.rag_add_message('00000000-0000-4000-8000-000000000001', 'user', 'one more'))), '2147483648', '... and go on when they are widened');
+	is(in_short(check($db, 'chat')), 'sequence messages_id_seq not_dumped, column messages.id not_dumped', 'which is right');
+	sql($node, 'postgres', 'CREATE DATABASE wide OWNER rag_owner');
+	$pre = sql($node, $db, q(SELECT string_agg(ddl, ';') FROM chat.rag_local_ddl() WHERE section = 'pre-data'));
+	$node->command_ok([ 'pg_dump', '-Fc', '-f', $archive, '-d', $node->connstr($db) ], 'a dump');
+	for my $section ('pre-data', 'data', 'post-data')
+	{
+		$node->command_ok([ 'pg_restore', '-U', 'rag_owner', '--exit-on-error', "--section=$section", '-d', $node->connstr('wide'), $archive ], "... restore of $section");
+		sql($node, 'wide', $pre, 'rag_owner') if $section eq 'pre-data';
+	}
+	is_same_text(rows_of($node, 'wide', 'chat'), rows_of($node, $db, 'chat'), '... with all rows');
+	is(in_short(check('wide', 'chat')), in_short(check($db, 'chat')), '... as it was');
+}
+
+# A column that is older than ours, and INSERTs without names of columns.
+{
+	sql($node, 'postgres', 'CREATE DATABASE older OWNER rag_owner');
+	sql($node, 'older', "CREATE SCHEMA chat; CREATE EXTENSION rag_events SCHEMA chat VERSION '1.0'; ALTER TABLE chat.messages ADD COLUMN rating integer; ALTER EXTENSION rag_events UPDATE", 'rag_owner');
+	my ($row) = grep { $_->{kind} eq 'warning' } check('older', 'chat');
+	is($row && $row->{object}, 'order of columns of table messages', 'a column before ours');
+	like($row->{actual}, qr/query_type, rating, token_count.*--column-inserts/, '... and what a dump needs then');
+}
+
+# ---------------------------------------------------------------------------
+note('event triggers of others');
+# ---------------------------------------------------------------------------
+
+# One that names its table without a schema, as scripts of extensions can, and one that
+# switches row security on for each new table.
+{
+	sql($node, 'postgres', 'CREATE DATABASE watched');
+	sql($node, 'watched', <<'EOT');
+CREATE TABLE audit (tag text, identity text);
+CREATE FUNCTION audit_ddl() RETURNS event_trigger LANGUAGE plpgsql AS
+'BEGIN INSERT INTO audit SELECT tg_tag, object_identity FROM pg_event_trigger_ddl_commands(); END';
+CREATE FUNCTION secure() RETURNS event_trigger LANGUAGE plpgsql AS $$
+DECLARE
+  t text;
+BEGIN
+  FOR t IN SELECT object_identity FROM pg_event_trigger_ddl_commands() WHERE object_type = 'table' LOOP
+    EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', t);
+  END LOOP;
+END $$;
+CREATE EVENT TRIGGER audit ON ddl_command_end EXECUTE FUNCTION audit_ddl();
+CREATE EVENT TRIGGER secure ON ddl_command_end WHEN TAG IN ('CREATE TABLE') EXECUTE FUNCTION secure();
+GRANT CREATE ON SCHEMA public TO rag_owner;
+GRANT CREATE ON DATABASE watched TO rag_owner;
+GRANT INSERT ON audit TO rag_owner;
+EOT
+	sql($node, 'watched', 'CREATE EXTENSION rag_events', 'rag_owner');
+	is(sql($node, 'watched', q(SELECT count(*) > 40 FROM audit)), 't', 'an event trigger sees the scripts');
+	for my $version (@chain[ reverse 0 .. $#chain - 1 ], @chain[ 1 .. $#chain ])
+	{
+		sql($node, 'watched', "ALTER EXTENSION rag_events UPDATE TO '$version'", 'rag_owner');
+	}
+	is(sql($node, 'watched', q(SELECT count(*) FROM rag_migrations() WHERE applied_at IS NULL), 'rag_nobody'), '0', 'everybody sees the log');
+	is(in_short(check('watched', 'public')), 'row security of table messages not_dumped, row security of table sessions not_dumped', 'the owner\'s tables are the owner\'s matter');
+	is(sql($node, 'watched', q(SELECT rag_add_message(rag_create_session(), 'user', 'x') > 0), 'rag_owner'), 't', '... who goes on');
+
+	# Later, by hand: then it is a fault.
+	sql($node, 'watched', 'ALTER TABLE rag_migration_log ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY');
+	is(in_short(faults('watched', 'public')), 'forced row security of table rag_migration_log extra, row security of table rag_migration_log extra', 'a log that is hidden is a fault');
+	is(mend('watched', faults('watched', 'public')), '', '... which the DDL mends');
+	is(in_short(faults('watched', 'public')), '', '... for good');
+}
+
+# ---------------------------------------------------------------------------
+note('what a step down would lose in tables that inherit');
+# ---------------------------------------------------------------------------
+
+{
+	my $db = new_database('plain');
+
+	sql($node, $db, <<'EOT', 'rag_owner');
+SELECT chat.rag_create_session(session_id => '00000000-0000-4000-8000-000000000001');
+CREATE TABLE chat.archive () INHERITS (chat.messages);
+CREATE TABLE chat.older () INHERITS (chat.archive);
+CREATE TABLE chat.own (token_count integer, metadata jsonb, idempotency_key text) INHERITS (chat.messages);
+INSERT INTO chat.own (session_id, role, content, token_count) VALUES ('00000000-0000-4000-8000-000000000001', 'user', 'its own', 1);
+EOT
+	sql($node, $db, "ALTER EXTENSION rag_events UPDATE TO '1.1'; BEGIN; ALTER EXTENSION rag_events UPDATE TO '1.0'; ROLLBACK", 'rag_owner');
+	for my $table ('archive', 'older')
+	{
+		sql($node, $db, "INSERT INTO chat.$table (session_id, role, content, token_count) VALUES ('00000000-0000-4000-8000-000000000001', 'user', 'old', 1)", 'rag_owner');
+		is(sqlstate($node, $db, "ALTER EXTENSION rag_events UPDATE TO '1.0'"), '55000', "values in $table are not lost");
+		sql($node, $db, "DELETE FROM ONLY chat.$table", 'rag_owner');
+	}
+	is(sqlstate($node, $db, "ALTER EXTENSION rag_events UPDATE TO '1.0'"), '', '... and columns of a table\'s own stay there');
+	is(sql($node, $db, 'SELECT token_count FROM chat.own'), '1', '... with their values');
+}
+
 $node->stop;
 done_testing();

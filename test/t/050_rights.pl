@@ -53,7 +53,7 @@ my %rights = (
 	'sessions.id' => { reader => 'SELECT', writer => 'SELECT INSERT', editor => 'SELECT INSERT' },
 	'sessions.user_id' => { reader => 'SELECT', writer => 'SELECT INSERT', editor => 'SELECT INSERT' },
 	'sessions.created_at' => { reader => 'SELECT', editor => 'SELECT INSERT' },
-	'sessions.updated_at' => { reader => 'SELECT', writer => 'UPDATE', editor => 'SELECT INSERT UPDATE' },
+	'sessions.updated_at' => { reader => 'SELECT', writer => 'SELECT UPDATE', editor => 'SELECT INSERT UPDATE' },
 	'sessions.metadata' => { reader => 'SELECT', writer => 'INSERT', editor => 'SELECT INSERT UPDATE' },
 	messages => { editor => 'DELETE' },
 	(map { ("messages.$_" => { reader => 'SELECT', writer => 'SELECT INSERT', editor => 'SELECT INSERT' }) } qw(id session_id role idempotency_key)),
