@@ -193,4 +193,21 @@ typedef struct RagJsonbState
 	((state)->result = pushJsonbValue(&(state)->parse, (token), (value)))
 #endif
 
+/* Is the text JSON? 17 has the lexer's state given by its user. */
+#include "common/jsonapi.h"
+#include "mb/pg_wchar.h"
+static inline bool
+rag_is_json(const char *text, int len)
+{
+	JsonLexContext *lex;
+
+#if PG_VERSION_NUM >= 170000
+	lex = makeJsonLexContextCstringLen(NULL, text, len, GetDatabaseEncoding(), false);
+#else
+	lex = makeJsonLexContextCstringLen(unconstify(char *, text), len,
+									   GetDatabaseEncoding(), false);
+#endif
+	return pg_parse_json(lex, &nullSemAction) == JSON_SUCCESS;
+}
+
 #endif /* RAG_COMPAT_H */

@@ -83,21 +83,59 @@ rag_int32_from_json(int element, const char *field, const JsonbValue *value)
 bool
 rag_json_is_int64(const JsonbValue *value, int64 *result)
 {
-	double number;
+	Datum number;
 
 	if (value->type != jbvNumeric || !is_whole(value))
 		return false;
-	/*
-	 * The first double out of range is 2^63, and all smaller ones that are so large
-	 * are whole numbers. A number just below -2^63 may have been rounded to it.
-	 */
-	number = rag_json_number(value);
-	if (!(number > (double) PG_INT64_MIN && number < -(double) PG_INT64_MIN))
+	number = NumericGetDatum(value->val.numeric);
+	if (DatumGetBool(DirectFunctionCall2(numeric_lt, number,
+										 NumericGetDatum(int64_to_numeric(PG_INT64_MIN)))) ||
+		DatumGetBool(DirectFunctionCall2(numeric_gt, number,
+										 NumericGetDatum(int64_to_numeric(PG_INT64_MAX)))))
 		return false;
-	*result = DatumGetInt64(DirectFunctionCall1(numeric_int8,
-												NumericGetDatum(value->val.numeric)));
+	*result = DatumGetInt64(DirectFunctionCall1(numeric_int8, number));
 	return true;
 }
+
+bool
+rag_json_is_id(const JsonbValue *value, int64 *result)
+{
+	char *text;
+	char *end;
+
+	if (value->type != jbvString)
+		return rag_json_is_int64(value, result);
+	text = pnstrdup(value->val.string.val, value->val.string.len);
+	if (strlen(text) != (size_t) value->val.string.len || !isdigit((unsigned char) text[0]))
+		return false;
+	errno = 0;
+	*result = strtoi64(text, &end, 10);
+	return errno == 0 && *end == '\0';
+}
+
+bool
+rag_json_is_encoded_twice(const JsonbValue *value)
+{
+	const char *text = value->val.string.val;
+	int len = value->type == jbvString ? value->val.string.len : 0;
+
+	while (len > 0 && isspace((unsigned char) *text))
+		text++, len--;
+	return len > 0 && (*text == '[' || *text == '{') && rag_is_json(text, len);
+}
+
+bool
+rag_jsonb_is_encoded_twice(Jsonb *json)
+{
+	JsonbValue value;
+
+	return JB_ROOT_IS_SCALAR(json) && JsonbExtractScalar(&json->root, &value) &&
+		rag_json_is_encoded_twice(&value);
+}
+
+/* The years 1 to 9999, in seconds since 1970. */
+#define FIRST_SECOND (-62135596800.0)
+#define END_SECOND 253402300800.0
 
 /* Timestamps are stored as the local time of the client's TimeZone. */
 static Datum
@@ -118,13 +156,35 @@ local_time(int element, const char *field, TimestampTz time)
 static Datum
 time_from_epoch(int element, const char *field, const JsonbValue *value)
 {
-	double usecs = (rag_json_number(value) -
+	double seconds = rag_json_number(value);
+	double usecs = (seconds -
 					(double) SECS_PER_DAY * (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE)) *
 		USECS_PER_SEC;
 
-	if (!(usecs >= (double) MIN_TIMESTAMP && usecs < (double) END_TIMESTAMP))
-		rag_error_field(element, field, "a timestamp within PostgreSQL's range");
+	if (!(seconds >= FIRST_SECOND && seconds < END_SECOND))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%sfield \"%s\" must be %s", rag_element(element), field,
+						"a time of the years 1 to 9999"),
+				 errhint("A number is a time in seconds since 1970. Divide milliseconds by 1000.")));
 	return local_time(element, field, (TimestampTz) rint(usecs));
+}
+
+/* "now" and its like are words of an SQL statement, and no time of a document. */
+static bool
+has_day_word(char **fields, int n)
+{
+	static const char *const words[] = {"now", "today", "tomorrow", "yesterday"};
+
+	for (int i = 0; i < n; i++)
+	{
+		for (int j = 0; j < (int) lengthof(words); j++)
+		{
+			if (strcmp(fields[i], words[j]) == 0)
+				return true;
+		}
+	}
+	return false;
 }
 
 /*
@@ -143,6 +203,7 @@ decode_time(const char *str, struct pg_tm *tm, fsec_t *fsec, int *tz)
 
 	return ParseDateTime(str, buffer, sizeof(buffer), field, ftype, MAXDATEFIELDS,
 						 &nf) == 0 &&
+		!has_day_word(field, nf) &&
 		rag_decode_date_time(field, ftype, nf, &dtype, tm, fsec, tz) == 0 &&
 		dtype == DTK_DATE;
 }

@@ -16,6 +16,16 @@ extern bool rag_json_equals(const JsonbValue *string, const char *expected);
 
 extern bool rag_json_is_object(const JsonbValue *value);
 
+/* Is it an id: a whole number of 64 bits, or one as JavaScript has it, in a string? */
+extern bool rag_json_is_id(const JsonbValue *value, int64 *result);
+
+/*
+ * Is it a string that holds the JSON of an object or array? Some drivers encode JSON
+ * that is JSON already.
+ */
+extern bool rag_json_is_encoded_twice(const JsonbValue *value);
+extern bool rag_jsonb_is_encoded_twice(Jsonb *json);
+
 /* Is it a whole number of 64 bits? */
 extern bool rag_json_is_int64(const JsonbValue *value, int64 *result);
 
@@ -55,5 +65,8 @@ extern JsonbValue *rag_built_value(const RagJsonbState *state);
 
 /* An object with one key. */
 extern Jsonb *rag_json_object(const char *name, JsonbValue value);
+
+#define RAG_HINT_ENCODED_TWICE \
+	"It is a string that holds JSON. Some drivers encode a string once more: pass the value itself."
 
 #endif /* RAG_JSON_H */

@@ -16,13 +16,14 @@
 #define SUMMARY_UPTO "summary_upto_id"
 
 void
-rag_check_metadata(const Jsonb *metadata, Oid nspoid, const char *table, int element)
+rag_check_metadata(Jsonb *metadata, Oid nspoid, const char *table, int element)
 {
 	if (JB_ROOT_IS_OBJECT(metadata))
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("%smetadata must be a JSON object", rag_element(element)),
+			 rag_jsonb_is_encoded_twice(metadata) ? errhint(RAG_HINT_ENCODED_TWICE) : 0,
 			 rag_errtable(nspoid, table, "metadata", NULL)));
 }
 
@@ -100,6 +101,7 @@ rag_merge_metadata(Jsonb *metadata, Jsonb *change, Oid nspoid, const char *table
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("metadata cannot be merged"),
 					 errdetail("What is stored is not a JSON object."),
+					 errhint("Replace it with an UPDATE of column metadata of table %s.", table),
 					 rag_errtable(nspoid, table, "metadata", NULL)));
 		merged = DirectFunctionCall2(jsonb_concat, JsonbPGetDatum(metadata), merged);
 	}
@@ -117,7 +119,7 @@ rag_summary_upto(Jsonb *metadata, int64 *upto_id)
 		return false;
 	value = getKeyJsonValueFromContainer(&metadata->root, SUMMARY_UPTO,
 										 strlen(SUMMARY_UPTO), &buffer);
-	return value && rag_json_is_int64(value, upto_id);
+	return value && rag_json_is_id(value, upto_id);
 }
 
 Jsonb *

@@ -15,7 +15,7 @@ extern bool rag_jsonb_is_null(Jsonb *json);
  * Raises 22023 unless the metadata is a JSON object. table is the one that it is for,
  * element as for rag_element().
  */
-extern void rag_check_metadata(const Jsonb *metadata, Oid nspoid, const char *table,
+extern void rag_check_metadata(Jsonb *metadata, Oid nspoid, const char *table,
 							   int element);
 
 /*

@@ -36,4 +36,10 @@ extern Oid rag_lock_relation(const char *name, Oid nspoid, LOCKMODE lockmode);
 /* A table, opened with that lock. */
 extern Relation rag_open_table(const char *name, Oid nspoid, LOCKMODE lockmode);
 
+/*
+ * Returns the version that is installed in this database, palloc'd, or NULL
+ * when the extension is not installed.
+ */
+extern char *rag_installed_version(void);
+
 #endif /* RAG_SCHEMA_H */

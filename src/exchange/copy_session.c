@@ -214,7 +214,7 @@ PG_FUNCTION_INFO_V1(rag_copy_session);
 Datum
 rag_copy_session(PG_FUNCTION_ARGS)
 {
-	RagSession session = rag_session_argument(fcinfo, 2);
+	RagSession session = rag_session_argument(fcinfo, 2, "sessions");
 	Copy copy = {.nspoid = session.nspoid,
 				 .from = session.id,
 				 .to = palloc(sizeof(pg_uuid_t))};

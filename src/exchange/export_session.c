@@ -185,7 +185,7 @@ PG_FUNCTION_INFO_V1(rag_export_session);
 Datum
 rag_export_session(PG_FUNCTION_ARGS)
 {
-	RagSession session = rag_session_argument(fcinfo, 1);
+	RagSession session = rag_session_argument(fcinfo, 1, "sessions");
 	Datum result;
 
 	SPI_connect();

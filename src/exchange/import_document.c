@@ -114,8 +114,10 @@ read_object(RagConversation *conversation, JsonbContainer *object)
 }
 
 static JsonbContainer *
-read_document(RagConversation *conversation, JsonbContainer *root)
+read_document(RagConversation *conversation, Jsonb *json)
 {
+	JsonbContainer *root = &json->root;
+
 	if (JsonContainerIsObject(root))
 		return read_object(conversation, root);
 	if (JsonContainerIsArray(root) && !JsonContainerIsScalar(root))
@@ -123,7 +125,9 @@ read_document(RagConversation *conversation, JsonbContainer *root)
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("conversation must be a JSON object or an array of messages"),
-			 errhint("Give what rag_export_session() returns, {\"messages\": [...]}, or [{\"role\": ..., \"content\": ...}, ...].")));
+			 rag_jsonb_is_encoded_twice(json) ?
+				 errhint(RAG_HINT_ENCODED_TWICE) :
+				 errhint("Give what rag_export_session() returns, {\"messages\": [...]}, or [{\"role\": ..., \"content\": ...}, ...].")));
 }
 
 static void
@@ -182,7 +186,7 @@ rag_conversation_from_json(RagConversation *conversation, Jsonb *json, bool keep
 	int64 upto_id = PG_INT64_MIN;
 
 	memset(conversation->nulls, 'n', sizeof(conversation->nulls));
-	messages = read_document(conversation, &json->root);
+	messages = read_document(conversation, json);
 	choose_session_id(conversation, keep_id);
 	conversation->has_summary =
 		conversation->nulls[SESSION_METADATA] != 'n' &&

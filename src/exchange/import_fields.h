@@ -57,4 +57,9 @@ extern int rag_kind_of_type(int place, const JsonbValue *type);
 extern RagField rag_find_field(int place, int form, int kind,
 							   const JsonbValue *name);
 
+/* The forms, as an error names them. */
+#define RAG_KNOWN_FORMS \
+	"what rag_export_session() returns, OpenAI's chat messages (with \"role\"), " \
+	"LangChain's stored messages (with \"type\")"
+
 #endif /* RAG_IMPORT_FIELDS_H */

@@ -24,9 +24,10 @@ typedef struct Element
 	int form;
 	int kind;
 	RagMessage *message; /* where the columns go */
-	int64 id;			 /* that it had */
-	bool has_call;		 /* the content may be missing */
-	text *content;		 /* NULL: none */
+	bool has_id;
+	int64 id;	   /* that it had */
+	bool has_call; /* the content may be missing */
+	text *content; /* NULL: none */
 	RagExtra extra;
 } Element;
 
@@ -100,11 +101,16 @@ read_usage(Element *element, const JsonbValue *usage)
 static bool
 read_id(Element *element, const JsonbValue *value)
 {
-	if (value->type == jbvString)
-		return false;
-	if (value->type != jbvNull && !rag_json_is_int64(value, &element->id))
+	if (value->type == jbvNull)
+		return true;
+	if (rag_json_is_id(value, &element->id))
+	{
+		element->has_id = true;
+		return true;
+	}
+	if (value->type != jbvString)
 		rag_error_field(element->place, "id", "a whole number or a string");
-	return true;
+	return false;
 }
 
 static void
@@ -159,10 +165,38 @@ read_fields(Element *element, JsonbContainer *object)
 	}
 }
 
+/* How much of the fields of an unknown form is shown, in bytes. */
+#define FIELDS_SHOWN 100
+
 /* ------------------------------------------------------------------------
  *		Forms
  * ------------------------------------------------------------------------
  */
+
+pg_noreturn static void
+error_unknown_form(int place, JsonbContainer *object)
+{
+	JsonbIterator *it = JsonbIteratorInit(object);
+	JsonbValue name;
+	StringInfoData fields;
+
+	initStringInfo(&fields);
+	(void) JsonbIteratorNext(&it, &name, true); /* WJB_BEGIN_OBJECT */
+	while (JsonbIteratorNext(&it, &name, true) == WJB_KEY)
+	{
+		if (fields.len < FIELDS_SHOWN)
+			appendStringInfo(&fields, "%s\"%.*s\"", fields.len > 0 ? ", " : "",
+							 pg_mbcliplen(name.val.string.val, name.val.string.len,
+										  FIELDS_SHOWN),
+							 name.val.string.val);
+		(void) JsonbIteratorNext(&it, &name, true);
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("%sneither \"role\" nor \"type\" tells what the message is", rag_element(place)),
+			 fields.len > 0 ? errdetail("It has these fields: %s.", fields.data) : 0,
+			 errhint("Messages are known in these forms: " RAG_KNOWN_FORMS ".")));
+}
 
 static void
 find_form(Element *element, JsonbContainer *object, Oid nspoid)
@@ -185,7 +219,7 @@ find_form(Element *element, JsonbContainer *object, Oid nspoid)
 		element->kind = rag_kind_of_type(element->place, type);
 	}
 	else
-		rag_error_null(nspoid, "messages", "role", element->place);
+		error_unknown_form(element->place, object);
 }
 
 /*
@@ -360,7 +394,7 @@ add_message(Reader *reader, Element *element)
 
 	if (element->extra.metadata || element->extra.fields != NIL)
 		*extra_of_message(reader, n) = element->extra;
-	if (element->id <= reader->upto_id)
+	if (element->has_id && element->id <= reader->upto_id)
 		reader->chat->n_upto = reader->chat->n;
 	if (element->kind == CHAT_ASSISTANT)
 	{
@@ -398,8 +432,7 @@ static void
 add_element(Reader *reader, int place, const JsonbValue *value)
 {
 	Element element = {.place = place,
-					   .message = &reader->chat->messages[reader->chat->n],
-					   .id = PG_INT64_MAX};
+					   .message = &reader->chat->messages[reader->chat->n]};
 
 	/*
 	 * Initialized one by one, so that an early error does not touch the whole array.

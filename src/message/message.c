@@ -7,6 +7,7 @@
 #include <math.h>
 
 #include "catalog/pg_type_d.h"
+#include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 
 #include "base/error.h"
@@ -143,6 +144,28 @@ check_idempotency_key(const RagMessage *message, Oid nspoid)
 			 rag_errtable(nspoid, "messages", "idempotency_key", NULL)));
 }
 
+Datum
+rag_sources_argument(Datum sources)
+{
+	Jsonb *json = DatumGetJsonbP(sources);
+
+	if (!JB_ROOT_IS_OBJECT(json) || JB_ROOT_COUNT(json) > 0)
+		return sources;
+	return DirectFunctionCall1(jsonb_in, CStringGetDatum("[]"));
+}
+
+static void
+check_sources(const RagMessage *message, Oid nspoid)
+{
+	if (rag_jsonb_is_encoded_twice(DatumGetJsonbP(message->values[COL_SOURCES])))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%ssources must not be JSON within a string",
+						rag_element(message->element)),
+				 errhint(RAG_HINT_ENCODED_TWICE),
+				 rag_errtable(nspoid, "messages", "sources", NULL)));
+}
+
 void
 rag_check_message(const RagMessage *message, Oid nspoid)
 {
@@ -165,6 +188,8 @@ rag_check_values(const RagMessage *message, Oid nspoid)
 					   "The number of sources asked for is zero or more.");
 	check_not_negative(message, COL_TOKEN_COUNT, nspoid,
 					   "The number of tokens is zero or more.");
+	if (!message->isnull[COL_SOURCES])
+		check_sources(message, nspoid);
 	if (!message->isnull[COL_METADATA])
 		rag_check_metadata(DatumGetJsonbP(message->values[COL_METADATA]), nspoid,
 						   "messages", message->element);
@@ -192,6 +217,14 @@ rag_optional_columns(const RagMessage *message)
 	return mask;
 }
 
+static bool
+is_base_version(void)
+{
+	const char *version = rag_installed_version();
+
+	return version && strcmp(version, "1.0") == 0;
+}
+
 void
 rag_check_columns(int optional, Oid nspoid)
 {
@@ -204,6 +237,13 @@ rag_check_columns(int optional, Oid nspoid)
 		if ((optional & RAG_COLUMN_BIT(col)) == 0 ||
 			get_attnum(messages, name) != InvalidAttrNumber)
 			continue;
+		if (!is_base_version())
+			ereport(ERROR,
+					(errcode(ERRCODE_UNDEFINED_COLUMN),
+					 errmsg("column \"%s\" of relation \"messages\" does not exist", name),
+					 errdetail("Somebody has dropped or renamed it."),
+					 errhint("rag_check_schema() has the statement that mends it."),
+					 rag_errtable(nspoid, "messages", name, NULL)));
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("%s needs rag_events 1.1 or later", name),

@@ -93,6 +93,12 @@ typedef struct RagMessage
 	struct RagMessage *repeats; /* message of the array with the same key, or NULL */
 } RagMessage;
 
+/*
+ * The sources that an argument of a function means. Drivers for JavaScript send an array
+ * as PostgreSQL writes its own, and so an empty one as {}: it is taken for [].
+ */
+extern Datum rag_sources_argument(Datum sources);
+
 /* Makes it a message without any value. */
 extern void rag_clear_message(RagMessage *message);
 

@@ -100,7 +100,9 @@ array_of_messages(Jsonb *json)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("messages must be a JSON array of objects"),
-				 errhint("Give [{\"role\": ..., \"content\": ...}, ...], or {\"messages\": [...]}.")));
+				 rag_jsonb_is_encoded_twice(json) ?
+					 errhint(RAG_HINT_ENCODED_TWICE) :
+					 errhint("Give [{\"role\": ..., \"content\": ...}, ...], or {\"messages\": [...]}.")));
 	return root;
 }
 

@@ -25,7 +25,6 @@
 #include "base/statement.h"
 #include "migration/check_schema.h"
 #include "migration/extension_files.h"
-#include "migration/versions.h"
 
 static const char comparison[] =
 	"WITH actual AS ("

@@ -16,10 +16,4 @@
  */
 #define RAG_ADOPTION_VERSION "001_initial_schema"
 
-/*
- * Returns the version that is installed in this database, palloc'd, or NULL
- * when the extension is not installed.
- */
-extern char *rag_installed_version(void);
-
 #endif /* RAG_VERSIONS_H */

@@ -87,7 +87,7 @@ page_statement(const RagPage *page)
 RagSession
 rag_begin_reading(FunctionCallInfo fcinfo, int user_id_arg)
 {
-	RagSession session = rag_session_argument(fcinfo, user_id_arg);
+	RagSession session = rag_session_argument(fcinfo, user_id_arg, "messages");
 
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 	SPI_connect();

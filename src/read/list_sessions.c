@@ -11,8 +11,10 @@
 #include "catalog/pg_type_d.h"
 #include "executor/spi.h"
 #include "funcapi.h"
+#include "mb/pg_wchar.h"
 #include "port/pg_bswap.h"
 #include "utils/builtins.h"
+#include "utils/memutils.h"
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
@@ -33,9 +35,12 @@
  */
 #define CURSOR_BYTES (sizeof(int64) + UUID_LEN)
 
+#define OF_USER "user_id::pg_catalog.text OPERATOR(pg_catalog.=) $1"
+#define OF_NOBODY "user_id IS NULL"
+
+/* The beginnings of the title and of the message take the places of "%s". */
 #define LIST(condition) \
-	"SELECT s.id, s.metadata OPERATOR(pg_catalog.->>) 'title'," \
-	" (SELECT pg_catalog.left(m.content::pg_catalog.text, " PREVIEW_LENGTH ") FROM" \
+	"SELECT s.id, %s, (SELECT %s FROM" \
 	" (SELECT role, content FROM @extschema@.messages" \
 	" WHERE session_id OPERATOR(pg_catalog.>=) s.id" \
 	" AND session_id OPERATOR(pg_catalog.<=) s.id" \
@@ -50,15 +55,39 @@
 	" ORDER BY updated_at DESC, id DESC LIMIT $2) AS s" \
 	" ORDER BY s.updated_at DESC, s.id DESC"
 
-static const RagStatement of_user = {
-	LIST("user_id::pg_catalog.text OPERATOR(pg_catalog.=) $1"),
-	4,
-	{TEXTOID, INT4OID, TIMESTAMPOID, UUIDOID}};
+/*
+ * The beginning of a text. In a database whose encoding is SQL_ASCII a character is a
+ * byte: there the last character of several bytes is left out, which may not be whole.
+ */
+static char *
+beginning_sql(const char *text)
+{
+	if (GetDatabaseEncoding() != PG_SQL_ASCII)
+		return psprintf("pg_catalog.left(%s, " PREVIEW_LENGTH ")", text);
+	return psprintf("CASE WHEN pg_catalog.length(%s) OPERATOR(pg_catalog.<=) " PREVIEW_LENGTH
+					" THEN %s ELSE pg_catalog.regexp_replace(pg_catalog.left(%s, " PREVIEW_LENGTH "),"
+					" '[\\xc0-\\xff][\\x80-\\xbf]*$', '') END",
+					text, text, text);
+}
 
-static const RagStatement of_nobody = {
-	LIST("user_id IS NULL"),
-	4,
-	{TEXTOID, INT4OID, TIMESTAMPOID, UUIDOID}};
+static const RagStatement *
+list_statement(bool has_user)
+{
+	static RagStatement statements[2] = {
+		{NULL, 4, {TEXTOID, INT4OID, TIMESTAMPOID, UUIDOID}},
+		{NULL, 4, {TEXTOID, INT4OID, TIMESTAMPOID, UUIDOID}}};
+	RagStatement *statement = &statements[has_user];
+
+	if (statement->sql == NULL)
+	{
+		char *title = beginning_sql("(s.metadata OPERATOR(pg_catalog.->>) 'title')");
+		char *preview = beginning_sql("m.content::pg_catalog.text");
+		char *sql = psprintf(has_user ? LIST(OF_USER) : LIST(OF_NOBODY), title, preview);
+
+		statement->sql = MemoryContextStrdup(TopMemoryContext, sql);
+	}
+	return statement;
+}
 
 static void
 decode_cursor(const char *cursor, Timestamp *updated_at, pg_uuid_t *id)
@@ -86,8 +115,8 @@ decode_cursor(const char *cursor, Timestamp *updated_at, pg_uuid_t *id)
  *					   cursor text)
  *
  * Returns the sessions of a user (NULL: those of nobody), latest activity first, at
- * most max_sessions (NULL: all). title is the metadata's; preview the first 200
- * characters of the user's first message, if it is among the first 10. With
+ * most max_sessions (NULL: all). title is the first 200 characters of the metadata's
+ * title; preview those of the user's first message, if it is among the first 10. With
  * after_cursor, the list goes on after the row that had this cursor.
  *
  * Errors: 22023 max_sessions is negative, or after_cursor is none. Since 1.2.
@@ -115,7 +144,7 @@ rag_list_sessions(PG_FUNCTION_ARGS)
 
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 	SPI_connect();
-	rag_return_rows(fcinfo, has_user ? &of_user : &of_nobody, rag_namespace(fcinfo),
+	rag_return_rows(fcinfo, list_statement(has_user), rag_namespace(fcinfo),
 					values, nulls);
 	SPI_finish();
 	return (Datum) 0;

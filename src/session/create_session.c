@@ -138,6 +138,7 @@ void
 rag_insert_missing_session(const RagSession *session, const Datum *values,
 						   const char *nulls)
 {
+	rag_check_user_id(session->user_id, session->nspoid);
 	for (int i = 0; i < ATTEMPTS; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
@@ -159,6 +160,7 @@ rag_claim_session(const RagSession *session, bool touch)
 					  (Datum) 0};
 	const char nulls[] = {' ', session->user_id ? ' ' : 'n', 'n'};
 
+	rag_check_user_id(session->user_id, session->nspoid);
 	for (int i = 0; i < ATTEMPTS; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
@@ -171,12 +173,29 @@ rag_claim_session(const RagSession *session, bool touch)
 	error_not_created(session);
 }
 
+/*
+ * A user_id is part of an index, whose entries have at most 2704 bytes: PostgreSQL would
+ * speak of an index row.
+ */
+void
+rag_check_user_id(const text *user_id, Oid nspoid)
+{
+	if (user_id && VARSIZE_ANY_EXHDR(user_id) > RAG_MAX_USER_ID_BYTES)
+		ereport(ERROR,
+				(errcode(ERRCODE_STRING_DATA_RIGHT_TRUNCATION),
+				 errmsg("user_id is too long"),
+				 errdetail("A user_id has at most %d bytes.", RAG_MAX_USER_ID_BYTES),
+				 rag_errtable(nspoid, "sessions", "user_id", NULL)));
+}
+
 void
 rag_insert_session(Oid nspoid, const Datum *values, const char *nulls)
 {
 	bool has_created_at = nulls[SESSION_CREATED_AT] != 'n';
 	bool has_updated_at = nulls[SESSION_UPDATED_AT] != 'n';
 
+	if (nulls[SESSION_USER_ID] != 'n')
+		rag_check_user_id(DatumGetTextPP(values[SESSION_USER_ID]), nspoid);
 	if (rag_execute(&insert_sql[has_created_at][has_updated_at], nspoid, values,
 					nulls) == 0)
 		rag_error_discarded(nspoid, "sessions");

@@ -29,4 +29,9 @@ extern void rag_insert_missing_session(const RagSession *session, const Datum *v
  */
 extern void rag_claim_session(const RagSession *session, bool touch);
 
+#define RAG_MAX_USER_ID_BYTES 2000
+
+/* Raises 22001 if the user_id, which may be NULL, is longer than that. */
+extern void rag_check_user_id(const text *user_id, Oid nspoid);
+
 #endif /* RAG_CREATE_SESSION_H */

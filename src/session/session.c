@@ -19,12 +19,12 @@ const RagSessionColumn rag_session_columns[RAG_SESSION_NCOLUMNS] = {
 };
 
 RagSession
-rag_session_argument(FunctionCallInfo fcinfo, int user_id_arg)
+rag_session_argument(FunctionCallInfo fcinfo, int user_id_arg, const char *table)
 {
 	RagSession session = {.nspoid = rag_namespace(fcinfo)};
 
 	if (PG_ARGISNULL(0))
-		rag_error_null(session.nspoid, "messages", "session_id", 0);
+		rag_error_null(session.nspoid, table, "session_id", 0);
 	session.id = PG_GETARG_UUID_P(0);
 	if (!PG_ARGISNULL(user_id_arg))
 		session.user_id = PG_GETARG_TEXT_PP(user_id_arg);

@@ -40,11 +40,12 @@ typedef struct RagSession
 } RagSession;
 
 /*
- * The session that the arguments of a function name: session_id is the first
- * argument, and user_id is the one with the number user_id_arg. Raises 22004 if
- * session_id is NULL.
+ * The session that the arguments of a function name: session_id is the first argument,
+ * and user_id is the one with the number user_id_arg. Raises 22004 if session_id is
+ * NULL; table is what the function is about: sessions or messages.
  */
-extern RagSession rag_session_argument(FunctionCallInfo fcinfo, int user_id_arg);
+extern RagSession rag_session_argument(FunctionCallInfo fcinfo, int user_id_arg,
+									   const char *table);
 
 /*
  * A statement on the session with the id $1, and the same with the user_id $2, as an

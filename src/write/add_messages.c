@@ -148,6 +148,8 @@ message_from_arguments(RagMessage *message, FunctionCallInfo fcinfo)
 		message->values[arguments[i].col] = PG_GETARG_DATUM(arguments[i].arg);
 		message->isnull[arguments[i].col] = PG_ARGISNULL(arguments[i].arg);
 	}
+	if (!message->isnull[COL_SOURCES])
+		message->values[COL_SOURCES] = rag_sources_argument(message->values[COL_SOURCES]);
 }
 
 /*
@@ -178,7 +180,7 @@ Datum
 rag_add_message(PG_FUNCTION_ARGS)
 {
 	RagMessage message;
-	Call call = {.session = rag_session_argument(fcinfo, ARG_USER_ID),
+	Call call = {.session = rag_session_argument(fcinfo, ARG_USER_ID, "messages"),
 				 .messages = &message,
 				 .n = 1};
 
@@ -201,7 +203,7 @@ rag_add_message(PG_FUNCTION_ARGS)
 static void
 read_arguments(Call *call, FunctionCallInfo fcinfo)
 {
-	call->session = rag_session_argument(fcinfo, 2);
+	call->session = rag_session_argument(fcinfo, 2, "messages");
 	if (PG_ARGISNULL(1))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),

@@ -126,6 +126,8 @@ changes_from_arguments(RagMessage *message, FunctionCallInfo fcinfo)
 		message->isnull[editable[i].col] = false;
 		mask |= 1 << i;
 	}
+	if (!message->isnull[COL_SOURCES])
+		message->values[COL_SOURCES] = rag_sources_argument(message->values[COL_SOURCES]);
 	return mask;
 }
 
@@ -197,7 +199,7 @@ PG_FUNCTION_INFO_V1(rag_update_message);
 Datum
 rag_update_message(PG_FUNCTION_ARGS)
 {
-	RagSession session = rag_session_argument(fcinfo, 7);
+	RagSession session = rag_session_argument(fcinfo, 7, "messages");
 	RagMessage message;
 	int mask;
 
@@ -241,7 +243,7 @@ PG_FUNCTION_INFO_V1(rag_delete_messages);
 Datum
 rag_delete_messages(PG_FUNCTION_ARGS)
 {
-	RagSession session = rag_session_argument(fcinfo, 2);
+	RagSession session = rag_session_argument(fcinfo, 2, "messages");
 	Datum values[] = {PG_GETARG_DATUM(1), PG_GETARG_DATUM(0)};
 	uint64 deleted;
 

@@ -42,8 +42,8 @@ static const RagStatement delete_sql[] =
  * time-ordered UUID. With if_not_exists, a session that is there and has the
  * same user_id is returned as it is.
  *
- * Errors: 23505 the session id exists (with if_not_exists: and is another
- * user's); 25006 read-only transaction or standby; 27000 a trigger or rule
+ * Errors: 22023 metadata is no object; 22001 user_id longer than 2000 bytes; 23505
+ * the session id exists (with if_not_exists: and is another user's); 25006 read-only transaction or standby; 27000 a trigger or rule
  * discarded the session.
  */
 PG_FUNCTION_INFO_V1(rag_create_session);
@@ -65,6 +65,8 @@ rag_create_session(PG_FUNCTION_ARGS)
 		[SESSION_UPDATED_AT] = 'n',
 	};
 
+	if (!PG_ARGISNULL(1) && !rag_jsonb_is_null(PG_GETARG_JSONB_P(1)))
+		rag_check_metadata(PG_GETARG_JSONB_P(1), session.nspoid, "sessions", 0);
 	rag_check_may_write("rag_create_session()");
 	if (!PG_ARGISNULL(0))
 		session.user_id = PG_GETARG_TEXT_PP(0);
@@ -120,7 +122,7 @@ PG_FUNCTION_INFO_V1(rag_update_session);
 Datum
 rag_update_session(PG_FUNCTION_ARGS)
 {
-	RagSession session = rag_session_argument(fcinfo, 2);
+	RagSession session = rag_session_argument(fcinfo, 2, "sessions");
 	Datum merged;
 
 	if (PG_ARGISNULL(1))
@@ -181,7 +183,7 @@ PG_FUNCTION_INFO_V1(rag_delete_session);
 Datum
 rag_delete_session(PG_FUNCTION_ARGS)
 {
-	RagSession session = rag_session_argument(fcinfo, 1);
+	RagSession session = rag_session_argument(fcinfo, 1, "sessions");
 	bool deleted;
 
 	rag_check_may_write("rag_delete_session()");

@@ -155,6 +155,7 @@ UPDATE sessions SET updated_at = '2001-01-01';
 SELECT pg_temp.state() AS before \gset
 SELECT left(created_at, 40) AS given, d.code, d.message
 FROM (VALUES (1, '""'), (2, '"yesterday noon-ish"'), (3, '"infinity"'), (4, '"-infinity"'), (5, '"epoch"'),
+             (30, '"now"'), (31, '"Yesterday"'), (32, '"today 12:00"'), (33, '"tomorrow"'), (34, '1719828000000'), (35, '1719828000000000'), (36, '253402300800'), (37, '-62135596801'),
              (6, '"2024-02-30"'), (7, '"2024-13-01"'), (8, '"2024-07-01 25:00"'), (9, '"12:00"'), (10, '"2024-07-01 12:00 Nowhere/Land"'),
              (11, '"294277-01-01"'), (12, '"4714-01-01 BC"'), (13, '"NaN"'), (14, '"1719828000"'), (15, '"2024-07-01 12:00:00+99"'),
              -- Within the range as it is, and out of it as local time.

@@ -41,7 +41,7 @@ SELECT rag_create_session(user_id => NULL, metadata => NULL, session_id => :'s4'
 -- An empty user_id is a user_id; JSON null is a value and not NULL.
 SELECT rag_create_session('', 'null', :'s5');
 -- Of any length, in any script: nothing is trimmed, folded or cut.
-SELECT rag_create_session('  Zoë 👩🏽‍💻 ' || repeat('x', 1000), '"a string"', :'s6');
+SELECT rag_create_session('  Zoë 👩🏽‍💻 ' || repeat('x', 1000), '{"a": "string"}', :'s6');
 SELECT id, left(user_id, 5) AS user_id, length(user_id), metadata, jsonb_typeof(metadata) FROM sessions ORDER BY id;
 SELECT user_id = '  Zoë 👩🏽‍💻 ' || repeat('x', 1000) AS same FROM sessions WHERE id = :'s6';
 
@@ -81,7 +81,7 @@ BEGIN;
 SELECT rag_create_session('frank', '{"n": 1}', :'s6', true);
 SELECT rag_create_session('frank', '{"n": 2}', :'s6', true);
 ROLLBACK;
-SELECT rag_create_session('frank', to_jsonb(n), :'s6', true) FROM generate_series(1, 2) AS n;
+SELECT rag_create_session('frank', jsonb_build_object('n', n), :'s6', true) FROM generate_series(1, 2) AS n;
 SELECT user_id, metadata FROM sessions WHERE id = :'s6';
 
 -- Another owner gets the error of an id that exists. Nobody is an owner too: a
@@ -108,6 +108,9 @@ FROM pg_temp.diagnose(format('SELECT rag_create_session(%L, NULL, %L, true)', 'm
 -- Badly typed arguments do not reach the function.
 SELECT * FROM pg_temp.error($$SELECT rag_create_session(session_id => 'not-a-uuid')$$);
 SELECT code, message FROM pg_temp.diagnose($$SELECT rag_create_session(metadata => '{"title": }')$$);
+-- What no update could merge with, and what a driver has encoded once more.
+SELECT metadata, d.* FROM (VALUES ('"text"'), ('5'), ('[1]'), ('true'), (to_jsonb('{"a": 1}'::text)::text)) AS t (metadata),
+  LATERAL (SELECT code, message, hint, "table", "column" FROM pg_temp.diagnose(format('SELECT rag_create_session(metadata => %L)', metadata))) AS d;
 SELECT code, message FROM pg_temp.diagnose($$SELECT rag_create_session(owner => 'alice')$$);
 
 DROP EXTENSION rag_events;

@@ -200,6 +200,24 @@ SELECT rag_delete_session(:'s');
 RESET ROLE;
 SELECT user_id FROM sessions;
 
+-- What a driver has encoded once more is refused, and an array of JavaScript without
+-- elements is taken for what it is.
+SELECT rag_create_session(session_id => '00000000-0000-4000-8000-00000000000e') AS e \gset
+SELECT rag_add_message(:'e', 'assistant', 'x', sources => '{}') AS m \gset
+SELECT sources FROM rag_get_messages(:'e');
+SELECT rag_update_message(:'e', :m, sources => '[1]'), rag_update_message(:'e', :m, sources => '{}');
+SELECT sources FROM rag_get_messages(:'e');
+SELECT n, d.* FROM (VALUES
+  (1, format('rag_add_message(%L, $$assistant$$, $$x$$, sources => %L)', :'e', to_jsonb('[{"a": 1}]'::text))),
+  (2, format('rag_add_message(%L, $$assistant$$, $$x$$, metadata => %L)', :'e', to_jsonb('{"a": 1}'::text))),
+  (3, format('rag_update_message(%L, %s, sources => %L)', :'e', :m, to_jsonb(' {"a": 1}'::text))),
+  (4, format('rag_add_messages(%L, %L)', :'e', to_jsonb('[]'::text))),
+  (5, format('rag_add_messages(%L, %L)', :'e', '[{"role": "user", "content": "x", "sources": "[]"}]')),
+  (6, format('rag_update_session(%L, %L)', :'e', to_jsonb('{"a": 1}'::text))),
+  (7, format('rag_import_session(%L)', to_jsonb('{"messages": []}'::text))),
+  (8, format('rag_add_message(%L, $$assistant$$, $$x$$, sources => %L)', :'e', '"[see the appendix]"'))) AS c (n, call),
+  LATERAL (SELECT code, message, hint FROM pg_temp.diagnose('SELECT ' || call)) AS d ORDER BY n;
+
 DROP EXTENSION rag_events;
 DROP FUNCTION discard();
 DROP ROLE regress_rag_editor;

@@ -337,6 +337,14 @@ CREATE ROLE regress_rag_importer;
 GRANT INSERT (id, user_id, metadata) ON sessions TO regress_rag_importer;
 GRANT INSERT (id, session_id, role, content, sources, latency_ms, top_k, query_type) ON messages TO regress_rag_importer;
 GRANT USAGE ON SEQUENCE messages_id_seq TO regress_rag_importer;
+-- Ids as JavaScript has them, and those at the ends of 64 bits.
+CREATE TEMPORARY TABLE made AS
+SELECT u AS given, rag_import_session(jsonb_build_object('metadata', jsonb_build_object('summary', 'x', 'summary_upto_id', u),
+    'messages', jsonb_build_array(jsonb_build_object('id', u, 'role', 'user', 'content', 'one'), '{"role": "user", "content": "two"}'::jsonb))) AS id
+FROM (VALUES ('"9007199254740993"'::jsonb), ('9223372036854775807'), ('-9223372036854775808'), ('"-1"'), ('"12x"')) AS t (u);
+SELECT given, s.metadata -> 'summary_upto_id' = to_jsonb(m.id) AS renewed, m.metadata FROM made JOIN sessions AS s USING (id),
+  LATERAL rag_get_messages(s.id) AS m WHERE m.content = 'one' ORDER BY given::text COLLATE "C";
+DROP TABLE made;
 \set summary '{"metadata": {"summary_upto_id": 1}, "messages": [{"id": 1, "role": "user", "content": "x"}]}'
 SET ROLE regress_rag_importer;
 SELECT d.* FROM pg_temp.try('[{"role": "user", "content": "x"}]') d;

@@ -30,11 +30,15 @@ SELECT g.what, octet_length(m.content) AS bytes, length(m.content) AS characters
        m.content = g.content AND m.sources = g.sources AS same
 FROM given g JOIN messages m USING (id) ORDER BY g.what COLLATE "C";
 -- The same as metadata of a session, and a long user_id.
-SELECT count(rag_create_session(left(content, 1000), sources)) AS created FROM given;
-SELECT g.what, count(*) AS same FROM given g JOIN sessions s ON s.user_id = left(g.content, 1000) AND s.metadata = g.sources
+SELECT count(rag_create_session(left(content, 500), jsonb_build_object('s', sources))) AS created FROM given;
+SELECT g.what, count(*) AS same FROM given g JOIN sessions s ON s.user_id = left(g.content, 500) AND s.metadata = jsonb_build_object('s', g.sources)
 GROUP BY g.what ORDER BY g.what COLLATE "C";
--- user_id is indexed: one that no index can hold is an error of the index.
-SELECT code FROM pg_temp.diagnose($$SELECT rag_create_session((SELECT string_agg(md5(n::text), '') FROM generate_series(1, 1000) AS n))$$);
+-- user_id is indexed: one that no index can hold is an error that says so, at each entry.
+SELECT code, message, detail, "column" FROM pg_temp.diagnose($$SELECT rag_create_session((SELECT string_agg(md5(n::text), '') FROM generate_series(1, 1000) AS n))$$);
+SELECT n, code FROM (VALUES (1, 'rag_create_session(u, if_not_exists => true, session_id => gen_random_uuid())'), (2, $$rag_add_messages(gen_random_uuid(), '[]', u, true)$$),
+  (3, $$rag_import_session('[]', u)$$), (4, $$rag_import_session(jsonb_build_object('user_id', u, 'messages', '[]'::jsonb))$$)) AS c (n, call),
+  pg_temp.diagnose(format('SELECT %s FROM repeat(%L, 2001) AS u', call, 'u')) ORDER BY n;
+SELECT rag_delete_session(rag_create_session(string_agg(chr(8364), ''))) FROM generate_series(1, 666);
 
 --
 -- Odd characters: quotes, backslashes, controls, escapes as text, emoji

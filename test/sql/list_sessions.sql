@@ -89,10 +89,14 @@ UPDATE messages SET role = 'assistant' WHERE content = 'message 12';
 SELECT rag_add_message(pg_temp.session(1), 'user', 'message 13') IS NOT NULL AS added;
 SELECT preview FROM rag_list_sessions('maya', 1);
 ROLLBACK;
--- Whatever the metadata is.
-SELECT count(rag_create_session('user ' || n, m))
+-- Whatever the metadata is, by an INSERT.
+INSERT INTO sessions (user_id, metadata) SELECT 'user ' || n, m
 FROM unnest(ARRAY['{"title": "text"}', '{"title": ""}', '{"title": 5}', '{"title": null}', '{"title": {"de": "Titel"}}', '{}', '[]', '"title"', '["title"]', 'null', NULL]::jsonb[]) WITH ORDINALITY AS t (m, n);
 SELECT l.metadata, l.title FROM generate_series(1, 11) AS n, LATERAL rag_list_sessions('user ' || n) AS l ORDER BY n;
+
+-- A title is cut, as the preview is.
+SELECT rag_create_session('long', jsonb_build_object('title', repeat('é', 5000000))) IS NOT NULL AS created;
+SELECT title = repeat('é', 200) AS cut FROM rag_list_sessions('long');
 
 --
 -- Errors

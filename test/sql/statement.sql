@@ -242,6 +242,11 @@ ROLLBACK;
 RESET ROLE;
 
 DROP EXTENSION rag_events;
+-- A column that somebody has dropped is no old version.
+CREATE EXTENSION rag_events SCHEMA plans_a;
+ALTER TABLE plans_a.messages DROP COLUMN token_count;
+SELECT code, message, detail, hint, "column" FROM pg_temp.diagnose($$SELECT plans_a.rag_add_message(plans_a.rag_create_session(), 'user', 'x', token_count => 1)$$) \gx
+DROP EXTENSION rag_events;
 -- What was kept for schemas that are gone is freed, however many there were.
 CREATE FUNCTION pg_temp.kept_plans(schema text) RETURNS bigint LANGUAGE sql
 AS $$ SELECT count(*) FROM pg_backend_memory_contexts WHERE name = 'CachedPlanSource' AND ident ~ schema $$;
