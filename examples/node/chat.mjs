@@ -11,6 +11,12 @@ import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 
 const HTTP_STATUS = { '22P02': 400, 23503: 404, 23505: 409, 22004: 422, 22023: 422, 23514: 422 };
+
+function httpStatus(error) {
+  // A foreign key of your own, such as that of a table of ratings, is not a session that is missing.
+  if (error.code === '23503' && ![undefined, 'messages_session_id_fkey'].includes(error.constraint)) return 409;
+  return HTTP_STATUS[error.code] ?? 500;
+}
 const MAX_TOKENS = 3000; // what the conversation may take of the model's context window
 const PIECES = 5; // an answer is saved each time that so many have come
 
@@ -123,7 +129,7 @@ async function main(userId, sessionId) {
       for await (const piece of pieces) process.stdout.write(piece);
       console.log();
     } catch (error) { // what a web application answers
-      console.log(HTTP_STATUS[error.code] ?? 500, error.message);
+      console.log(httpStatus(error), error.message);
     }
   }
   await pool.end();

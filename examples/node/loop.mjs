@@ -4,6 +4,12 @@ import pg from 'pg';
 const HTTP_STATUS = { 23503: 404, 23514: 422 }; // no such session of this user; not a role
 const pool = new pg.Pool(); // PGHOST, PGDATABASE …
 
+function httpStatus(error) {
+  // A foreign key of your own, such as that of a table of ratings, is not a session that is missing.
+  if (error.code === '23503' && ![undefined, 'messages_session_id_fkey'].includes(error.constraint)) return 409;
+  return HTTP_STATUS[error.code] ?? 500;
+}
+
 async function askModel(question) { // your retrieval and your model
   return ['A single ticket is valid for 75 minutes.', [{ document_id: 'tariff-04', score: 0.91 }]];
 }
@@ -20,8 +26,8 @@ async function turn(userId, sessionId, question, role = 'user') {
     );
     return [200, answer];
   } catch (error) {
-    if (!(error.code in HTTP_STATUS)) throw error;
-    return [HTTP_STATUS[error.code], error.message];
+    if (httpStatus(error) === 500) throw error;
+    return [httpStatus(error), error.message];
   }
 }
 

@@ -17,6 +17,13 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 HTTP_STATUS = {"22P02": 400, "23503": 404, "23505": 409, "22004": 422, "22023": 422, "23514": 422}
+
+
+def http_status(error):
+    # A foreign key of your own, such as that of a table of ratings, is not a session that is missing.
+    if error.sqlstate == "23503" and error.diag.constraint_name not in (None, "messages_session_id_fkey"):
+        return 409
+    return HTTP_STATUS.get(error.sqlstate, 500)
 MAX_TOKENS = 3000  # what the conversation may take of the model's context window
 PIECES = 5  # an answer is saved each time that so many have come
 
@@ -125,7 +132,7 @@ def main(user_id, session_id=None):
                     print(piece, end="", flush=True)
                 print()
             except psycopg.Error as error:  # what a web application answers
-                print(HTTP_STATUS.get(error.sqlstate, 500), error.diag.message_primary)
+                print(http_status(error), error.diag.message_primary)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,13 @@ from psycopg.types.json import Jsonb
 HTTP_STATUS = {"23503": 404, "23514": 422}  # no such session of this user; not a role
 
 
+def http_status(error):
+    # A foreign key of your own, such as that of a table of ratings, is not a session that is missing.
+    if error.sqlstate == "23503" and error.diag.constraint_name not in (None, "messages_session_id_fkey"):
+        return 409
+    return HTTP_STATUS.get(error.sqlstate, 500)
+
+
 def ask_model(question):  # your retrieval and your model
     return "A single ticket is valid for 75 minutes.", [{"document_id": "tariff-04", "score": 0.91}]
 
@@ -24,9 +31,9 @@ def turn(conn, user_id, session_id, question, role="user"):
         )
         return 200, answer
     except psycopg.Error as error:
-        if error.sqlstate not in HTTP_STATUS:
+        if http_status(error) == 500:
             raise
-        return HTTP_STATUS[error.sqlstate], error.diag.message_primary
+        return http_status(error), error.diag.message_primary
 
 
 with psycopg.connect(autocommit=True) as conn:  # PGHOST, PGDATABASE …

@@ -84,14 +84,14 @@ bool
 rag_json_is_int64(const JsonbValue *value, int64 *result)
 {
 	Datum number;
+	Datum least = NumericGetDatum(int64_to_numeric(PG_INT64_MIN));
+	Datum greatest = NumericGetDatum(int64_to_numeric(PG_INT64_MAX));
 
 	if (value->type != jbvNumeric || !is_whole(value))
 		return false;
 	number = NumericGetDatum(value->val.numeric);
-	if (DatumGetBool(DirectFunctionCall2(numeric_lt, number,
-										 NumericGetDatum(int64_to_numeric(PG_INT64_MIN)))) ||
-		DatumGetBool(DirectFunctionCall2(numeric_gt, number,
-										 NumericGetDatum(int64_to_numeric(PG_INT64_MAX)))))
+	if (DatumGetBool(DirectFunctionCall2(numeric_lt, number, least)) ||
+		DatumGetBool(DirectFunctionCall2(numeric_gt, number, greatest)))
 		return false;
 	*result = DatumGetInt64(DirectFunctionCall1(numeric_int8, number));
 	return true;
@@ -106,7 +106,8 @@ rag_json_is_id(const JsonbValue *value, int64 *result)
 	if (value->type != jbvString)
 		return rag_json_is_int64(value, result);
 	text = pnstrdup(value->val.string.val, value->val.string.len);
-	if (strlen(text) != (size_t) value->val.string.len || !isdigit((unsigned char) text[0]))
+	if (!isdigit((unsigned char) text[0]) ||
+		strlen(text) != (size_t) value->val.string.len)
 		return false;
 	errno = 0;
 	*result = strtoi64(text, &end, 10);

@@ -42,9 +42,9 @@ static const RagStatement delete_sql[] =
  * time-ordered UUID. With if_not_exists, a session that is there and has the
  * same user_id is returned as it is.
  *
- * Errors: 22023 metadata is no object; 22001 user_id longer than 2000 bytes; 23505
- * the session id exists (with if_not_exists: and is another user's); 25006 read-only transaction or standby; 27000 a trigger or rule
- * discarded the session.
+ * Errors: 22023 metadata is no object; 22001 user_id longer than 2000 bytes; 23505 the
+ * session id exists (with if_not_exists: and is another user's); 25006 read-only
+ * transaction or standby; 27000 a trigger or rule discarded the session.
  */
 PG_FUNCTION_INFO_V1(rag_create_session);
 Datum

@@ -11,14 +11,27 @@
 
 cd "$RAG_TMP" || exit 1
 
-# The samples over and over.
+# The samples over and over, behind a byte order mark.
 for _ in {1..400}; do cat "$RAG_ROOT/test/data/conversations.jsonl"; done |
-  head -n 2500 | sed '7s/^{/{"conversation_id": 7, /' >conversations.jsonl
+  head -n 2500 | sed -e '1s/^/\xef\xbb\xbf/' -e '7s/^{/{"conversation_id": 7, /' >conversations.jsonl
 
 sql -c "CREATE EXTENSION rag_events" || exit 1
 sql_of "$RAG_ROOT/docs/transfer.md"
 
 same "all lines of the export are documents" "$(wc -l <maya.jsonl)" "$(grep -c '^{.*}$' maya.jsonl)"
+
+# The same recipe with lines that no text or JSON of PostgreSQL can hold, or that are none.
+recipe=$(cat "$(grep -l 'CREATE TEMPORARY TABLE line' ./*.sql)" "$(grep -l 'FOR given IN' ./*.sql)")
+mkdir bad && cd bad || exit 1
+printf '%s\n' '{"messages": [{"role": "user", "content": "one"}]}' '{"messages": [{"role": "user", "content": "a \u0000"}]}' \
+  '{"messages": [{"role": "user", "content": "a \ud800"}]}' 'no JSON' '' '{"messages": [{"role": "user", "content": "six"}]}' >conversations.jsonl
+same "a line that cannot be stored does not keep the others out" "one six" "$(
+  sql 2>/dev/null <<SQL | tail -n 1
+$recipe
+SELECT string_agg(content, ' ' ORDER BY n) FROM line JOIN messages USING (session_id);
+SQL
+)"
+cd .. || exit 1
 
 # there_and_back FILE: imports a file with its ids and exports the sessions again.
 there_and_back() {
