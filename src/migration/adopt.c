@@ -47,56 +47,94 @@ rename_to_ours(Oid nspoid)
 	}
 }
 
-/*
- * Raises an error that lists all differences from version 1.0's tables, each with
- * the DDL that the owner can run to mend it.
- */
-static void
-refuse_differences(Oid nspoid)
+/* Appends the first column of a query over the differences, a statement a line. */
+static uint64
+append_statements(StringInfo statements, Oid nspoid, const char *select)
 {
-	StringInfoData detail;
-	StringInfoData hint;
-	StringInfoData statements;
-	bool drops_column = false;
+	uint64 n = rag_compare_schema(RAG_BASE_VERSION, nspoid, select);
+
+	for (uint64 i = 0; i < n; i++)
+		appendStringInfo(statements, "%s;\n",
+						 SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1));
+	return n;
+}
+
+/*
+ * The statements by which the tables can be adopted, in one transaction: what is in the
+ * way goes, and is made again afterwards. NULL if there are none, because the types of
+ * ids are others.
+ */
+static char *
+adoption_script(Oid nspoid)
+{
+	const char *schema = quote_identifier(rag_namespace_name(nspoid));
+	StringInfoData script;
+
+	if (rag_compare_schema(RAG_BASE_VERSION, nspoid, "TABLE hopeless") > 0)
+		return NULL;
+	initStringInfo(&script);
+	appendStringInfoString(&script, "BEGIN;\nSET LOCAL search_path = pg_catalog, pg_temp;\n");
+	if (append_statements(&script, nspoid,
+						  "SELECT ddl FROM unadoptable WHERE ddl IS NOT NULL"
+						  " ORDER BY ord, object, expected") == 0)
+		return NULL;
+	appendStringInfo(&script, "CREATE EXTENSION rag_events SCHEMA %s VERSION '%s';\n",
+					 schema, RAG_ADOPTION_VERSION);
+	appendStringInfoString(&script, "ALTER EXTENSION rag_events UPDATE;\n");
+	append_statements(&script, nspoid,
+					  "SELECT again FROM unadoptable WHERE again IS NOT NULL"
+					  " ORDER BY again_ord, object");
+	appendStringInfoString(&script, "COMMIT;");
+	return script.data;
+}
+
+static char *
+list_differences(Oid nspoid)
+{
 	uint64 n = rag_compare_schema(RAG_BASE_VERSION, nspoid,
-								  "SELECT object, difference, expected, actual, ddl FROM unadoptable"
+								  "SELECT object, difference, expected, actual FROM unadoptable"
 								  " ORDER BY ord, object, expected");
+	StringInfoData list;
 
-	if (n == 0)
-		return;
-
-	initStringInfo(&detail);
-	initStringInfo(&hint);
-	initStringInfo(&statements);
+	initStringInfo(&list);
 	for (uint64 i = 0; i < n; i++)
 	{
 		HeapTuple row = SPI_tuptable->vals[i];
 		TupleDesc desc = SPI_tuptable->tupdesc;
 		char *expected = SPI_getvalue(row, desc, 3);
 		char *actual = SPI_getvalue(row, desc, 4);
-		char *ddl = SPI_getvalue(row, desc, 5);
 
-		appendStringInfo(&detail, "%s%s is %s",
-						 i > 0 ? "\n" : "", SPI_getvalue(row, desc, 1),
-						 SPI_getvalue(row, desc, 2));
+		appendStringInfo(&list, "%s%s is %s", i > 0 ? "\n" : "",
+						 SPI_getvalue(row, desc, 1), SPI_getvalue(row, desc, 2));
 		if (expected && actual)
-			appendStringInfo(&detail, " (expected %s, found %s)", expected, actual);
-		if (ddl)
-		{
-			appendStringInfo(&statements, "\n%s;", ddl);
-			drops_column = drops_column || strstr(ddl, " DROP COLUMN ") != NULL;
-		}
+			appendStringInfo(&list, " (expected %s, found %s)", expected, actual);
 	}
-	if (statements.len > 0)
-		appendStringInfo(&hint, " Run this as their owner%s, and try again:%s",
-						 drops_column ? " (a dropped column loses its values)" : "",
-						 statements.data);
+	return n > 0 ? list.data : NULL;
+}
+
+/*
+ * Raises an error that lists all differences from version 1.0's tables, with the
+ * statements that the owner can run.
+ */
+static void
+refuse_differences(Oid nspoid)
+{
+	char *differences = list_differences(nspoid);
+	char *script;
+
+	if (differences == NULL)
+		return;
+	script = adoption_script(nspoid);
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("the tables in schema \"%s\" cannot be adopted: they are not those of revision %s",
 					rag_namespace_name(nspoid), RAG_ADOPTION_VERSION),
-			 errdetail_internal("%s", detail.data),
-			 errhint("Nothing was changed.%s", hint.data)));
+			 errdetail_internal("%s", differences),
+			 script ?
+				 errhint("Nothing was changed. Run this as their owner. Own columns, policies and whatever else goes meanwhile come back.%s\n%s",
+						 strstr(script, " AT TIME ZONE 'UTC'") ? " Put the time zone of the application in the place of 'UTC'." : "",
+						 script) :
+				 errhint("Nothing was changed. Move these tables to another schema, create the extension, and copy the rows: see docs/adoption.md.")));
 }
 
 static void

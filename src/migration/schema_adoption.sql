@@ -80,11 +80,22 @@ renames AS (
                     WHERE s.tbl = e.tbl AND s.kind = e.kind AND s.def ->> 'definition' = e.def ->> 'definition')
   GROUP BY n.nspname, e.tbl, e.name, e.def
 )
+-- Columns of ids whose type cannot be changed in place: others refer to them, or no id of
+-- theirs is one of ours.
+, hopeless AS (
+  SELECT e.object
+  FROM expected e
+  JOIN actual a ON a.object = e.object
+  WHERE e.object IN ('column sessions.id', 'column messages.id', 'column messages.session_id')
+    AND a.def ->> 'type' <> e.def ->> 'type'
+    AND NOT (e.object = 'column messages.id' AND a.def ->> 'type' IN ('bigint', 'smallint'))
+)
 -- What keeps the tables from being adopted. Own objects must go, too: once the
 -- tables are an extension's, pg_dump would leave them out without a word. In the
--- order in which to run the DDL: what hangs on a column goes before the column.
+-- order in which to run the DDL: what hangs on a column goes before the column. What
+-- goes is made again afterwards, by the statements of again, in the order again_ord.
 , unadoptable AS (
-  SELECT d.ord, d.object, d.difference, d.expected, d.actual,
+  SELECT d.ord, d.object, d.difference, d.expected, d.actual, NULL::numeric AS again_ord, NULL AS again,
          CASE
            WHEN e.kind = 'sequence' AND (d.difference = 'missing' OR id.is_identity)
            THEN CASE WHEN d.difference = 'missing' OR d.expected LIKE 'owned by: %' THEN
@@ -106,8 +117,23 @@ renames AS (
   WHERE e.kind IN ('table', 'sequence', 'column', 'constraint', 'index') AND e.tbl <> 'rag_migration_log'
   UNION ALL
   SELECT CASE a.kind WHEN 'column' THEN 100 ELSE -a.ord END, a.object, 'unexpected', NULL, NULL,
+         a.ord + CASE a.kind WHEN 'column' THEN c.attnum / 10000.0 ELSE 0 END,
+         CASE
+           -- What a later version sets itself is not made again.
+           WHEN a.object = 'option fillfactor of table sessions' OR a.object LIKE 'compression of column messages.%' THEN NULL
+           WHEN a.kind = 'column' AND c.attgenerated = '' AND c.attidentity = ''
+           -- NOT NULL after the values
+           THEN regexp_replace(a.ddl, ' NOT NULL$', '')
+                || format('; UPDATE %s AS t SET %I = k.%2$I FROM %s AS k WHERE k.id = t.id', x.q, a.name, x.kept)
+                || CASE WHEN c.attnotnull THEN format('; ALTER TABLE %s ALTER COLUMN %I SET NOT NULL', x.q, a.name) ELSE '' END
+                || '; DROP TABLE ' || x.kept
+           ELSE a.ddl
+         END,
          CASE a.kind
-           WHEN 'column' THEN format('ALTER TABLE %s DROP COLUMN %I', x.q, a.name)
+           WHEN 'column' THEN
+             CASE WHEN c.attgenerated = '' AND c.attidentity = ''
+               THEN format('CREATE TABLE %s AS SELECT id, %I FROM %s; ', x.kept, a.name, x.q) ELSE '' END
+             || format('ALTER TABLE %s DROP COLUMN %I', x.q, a.name)
            WHEN 'column option' THEN format('ALTER TABLE %s ALTER COLUMN %I %s', x.q, a.name,
              CASE
                WHEN a.object LIKE 'storage of %' THEN 'SET STORAGE ' || CASE t.typstorage
@@ -130,7 +156,8 @@ renames AS (
          END
   FROM actual a
   JOIN pg_namespace n ON n.oid = $1
-  CROSS JOIN LATERAL (SELECT quote_ident(n.nspname) || '.' || quote_ident(a.tbl)) AS x (q)
+  CROSS JOIN LATERAL (SELECT quote_ident(n.nspname) || '.' || quote_ident(a.tbl),
+                             quote_ident(n.nspname) || '.' || quote_ident('kept_' || left(a.tbl || '_' || a.name, 55))) AS x (q, kept)
   LEFT JOIN pg_attribute c ON c.attrelid = to_regclass(x.q) AND c.attname = a.name
   LEFT JOIN pg_type t ON t.oid = c.atttypid
   WHERE a.kind IN ('column', 'column option', 'table option', 'constraint', 'index', 'statistics', 'replica identity',

@@ -64,7 +64,13 @@ changed AS (
            WHEN 'sequence owned by' THEN 
              format('ALTER SEQUENCE %1$s OWNED BY NONE; ALTER SEQUENCE %1$s OWNER TO %2$I; ALTER SEQUENCE %1$s OWNED BY %3$I.%4$s',
                     x.tbl, here.sessions_owner, here.nspname, f.value)
-           WHEN 'column type' THEN x.col || ' TYPE ' || f.value
+           WHEN 'column type' THEN x.col || ' TYPE ' || f.value || CASE
+             WHEN a.def ->> 'type' = 'timestamp with time zone' AND f.value = 'timestamp without time zone'
+             THEN format(' USING %I AT TIME ZONE ''UTC''', e.name)
+             -- a type that is not converted by itself, but by its text
+             WHEN a.def ->> 'type' IN ('text', 'character varying') AND to_regtype(f.value) <> ALL ('{text,varchar}'::regtype[])
+             THEN format(' USING %I::%s', e.name, f.value)
+             ELSE '' END
            WHEN 'column default' THEN
              CASE WHEN a.def ->> 'identity' = 'yes' THEN x.col || ' DROP IDENTITY IF EXISTS; ' ELSE '' END
              || CASE WHEN a.def ->> 'generated' = 'yes' THEN x.col || ' DROP EXPRESSION IF EXISTS; ' ELSE '' END

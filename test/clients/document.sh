@@ -62,10 +62,11 @@ block() {
 sql_of() {
   local n line i numbers=() lines=()
 
+  rm -f "$RAG_TMP"/[0-9]*.sql "$RAG_TMP"/[0-9]*.expected # of another document
   while read -r n line; do
     numbers+=("$n") lines+=("$line")
   done < <(blocks "$1")
-  ok "there are blocks of SQL with their output" test -s "$RAG_TMP/2.expected"
+  ok "there are blocks of SQL with their output" compgen -G "$RAG_TMP/[0-9]*.expected"
   # From 18 on an error in a script has a context, which is not shown.
   script "${numbers[@]}" | psql -X -q -v SHOW_CONTEXT=never >"$RAG_TMP/output" 2>&1
   for i in "${!numbers[@]}"; do

@@ -231,7 +231,11 @@ def versions(connection):
 
 def faults(connection):
     """What rag_check_schema() finds wrong."""
-    return query(connection, "SELECT object, kind, expected, actual FROM rag_check_schema()")
+    return query(
+        connection,
+        "SELECT object, kind, expected, actual FROM rag_check_schema()"
+        " WHERE kind NOT IN ('not_dumped', 'warning')",
+    )
 
 
 def adopt(connection, schema=None):
