@@ -23,7 +23,7 @@ CREATE FUNCTION model.has_session(session_id uuid, user_id text) RETURNS bool LA
 $$SELECT EXISTS (SELECT FROM model.sessions s WHERE s.id = $1 AND ($2 IS NULL OR s.user_id = $2))$$;
 
 CREATE FUNCTION model.touch(session_id uuid) RETURNS void LANGUAGE sql AS
-$$UPDATE model.sessions SET updated_at = LOCALTIMESTAMP WHERE id = $1$$;
+$$UPDATE model.sessions SET updated_at = greatest(updated_at, LOCALTIMESTAMP) WHERE id = $1$$;
 
 -- The id that the extension gave to a new session; it is a UUID of version 7.
 CREATE FUNCTION model.new_id() RETURNS uuid LANGUAGE plpgsql AS $$
@@ -44,6 +44,14 @@ BEGIN
   PERFORM model.must(coalesce(octet_length($5), 0) <= 255, '22001');
 END$$;
 
+-- A string that holds the JSON of an object or array.
+CREATE FUNCTION model.encoded_twice(value jsonb) RETURNS bool LANGUAGE plpgsql AS $$
+BEGIN
+  RETURN coalesce(jsonb_typeof(value) = 'string' AND jsonb_typeof((value #>> '{}')::jsonb) IN ('object', 'array'), false);
+EXCEPTION WHEN OTHERS THEN
+  RETURN false;
+END$$;
+
 CREATE FUNCTION model.merge(stored jsonb, change jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$
 BEGIN
   PERFORM model.must(coalesce(jsonb_typeof(stored), 'null') IN ('object', 'null'), '22023');
@@ -55,6 +63,8 @@ END$$;
 CREATE FUNCTION model.rag_create_session(user_id text DEFAULT NULL, metadata jsonb DEFAULT NULL, session_id uuid DEFAULT NULL, if_not_exists bool DEFAULT false)
 RETURNS uuid LANGUAGE plpgsql AS $$
 BEGIN
+  PERFORM model.must(coalesce(jsonb_typeof($2), 'null') IN ('object', 'null'), '22023');
+  PERFORM model.must(coalesce(octet_length($1), 0) <= 2000, '22001');
   IF $3 IS NULL THEN
     INSERT INTO model.sessions (id, user_id, metadata) VALUES (model.new_id(), $1, $2);
     RETURN model.new_id();
@@ -74,6 +84,7 @@ BEGIN
   PERFORM model.must($1 IS NOT NULL AND $2 IS NOT NULL AND $3 IS NOT NULL, '22004');
   PERFORM model.must($2 = 'user' OR $2 = 'assistant', '23514');
   PERFORM model.check_values($5, $6, $9, $10, $11);
+  PERFORM model.must(NOT model.encoded_twice($4), '22023');
   PERFORM model.must(model.has_session($1, $8), '23503');
   SELECT * INTO first FROM model.messages m WHERE m.session_id = $1 AND m.idempotency_key = $11;
   IF FOUND THEN
@@ -82,7 +93,7 @@ BEGIN
   END IF;
   PERFORM model.touch($1);
   INSERT INTO model.messages (id, session_id, role, content, sources, latency_ms, top_k, query_type, token_count, metadata, idempotency_key)
-  VALUES (nextval('model.next_id'), $1, $2, $3, $4, $5, $6, $7, $9, $10, $11);
+  VALUES (nextval('model.next_id'), $1, $2, $3, CASE $4 WHEN '{}' THEN '[]' ELSE $4 END, $5, $6, $7, $9, $10, $11);
   RETURN currval('model.next_id');
 END$$;
 
@@ -98,9 +109,10 @@ CREATE FUNCTION model.time_of(value jsonb) RETURNS timestamp LANGUAGE plpgsql AS
 DECLARE result timestamp;
 BEGIN
   IF jsonb_typeof(value) = 'number' THEN
+    PERFORM model.must(value::numeric >= -62135596800 AND value::numeric < 253402300800, '22023');
     RETURN 'epoch'::timestamptz + value::float8 * interval '1 second';
   END IF;
-  PERFORM model.must(jsonb_typeof(value) = 'string', '22023');
+  PERFORM model.must(jsonb_typeof(value) = 'string' AND value #>> '{}' !~* '\y(now|today|tomorrow|yesterday)\y', '22023');
   result := CASE WHEN value #>> '{}' ~ '(Z|[+-]\d\d(:?\d\d)?)$' AND value #>> '{}' ~ ':' THEN (value #>> '{}')::timestamptz::timestamp ELSE (value #>> '{}')::timestamp END;
   PERFORM model.must(isfinite(result), '22023');
   RETURN result;
@@ -138,6 +150,7 @@ BEGIN
     PERFORM model.must(e ? 'role' AND e ? 'content', '22004');
     PERFORM model.must(e ->> 'role' IN ('user', 'assistant'), '23514');
     PERFORM model.check_values((e -> 'latency_ms')::float8, (e -> 'top_k')::int, (e -> 'token_count')::int, e -> 'metadata', e ->> 'idempotency_key');
+    PERFORM model.must(NOT model.encoded_twice(e -> 'sources'), '22023');
   END LOOP;
 
   IF NOT model.has_session($1, $3) THEN
@@ -211,6 +224,10 @@ $$SELECT (extract(epoch FROM updated_at - timestamp '2000-01-01') * 1000000)::bi
 CREATE FUNCTION model.cursor_of(updated_at timestamp, id uuid) RETURNS text LANGUAGE sql AS
 $$SELECT lpad(to_hex(model.ticks(updated_at)), 16, '0') || replace(id::text, '-', '')$$;
 
+-- 200 characters; in SQL_ASCII without the last one of several bytes, which may be cut.
+CREATE FUNCTION model.beginning(text) RETURNS text LANGUAGE sql AS
+$$SELECT CASE WHEN length($1) > 200 AND getdatabaseencoding() = 'SQL_ASCII' THEN regexp_replace(left($1, 200), '[\xc0-\xff][\x80-\xbf]*$', '') ELSE left($1, 200) END$$;
+
 CREATE FUNCTION model.rag_list_sessions(user_id text, max_sessions int DEFAULT 20, after_cursor text DEFAULT NULL)
 RETURNS TABLE (session_id uuid, title text, preview text, created_at timestamp, updated_at timestamp, metadata jsonb, cursor text) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
@@ -218,8 +235,8 @@ BEGIN
   PERFORM model.must(coalesce($2, 0) >= 0, '22023');
   PERFORM model.must(coalesce($3 ~ '^[0-9a-f]{48}$', true), '22023');
   RETURN QUERY
-  SELECT s.id, s.metadata ->> 'title',
-    (SELECT left(f.content, 200) FROM (SELECT m.* FROM model.messages m WHERE m.session_id = s.id ORDER BY m.id LIMIT 10) AS f WHERE f.role = 'user' ORDER BY f.id LIMIT 1),
+  SELECT s.id, model.beginning(s.metadata ->> 'title'),
+    (SELECT model.beginning(f.content) FROM (SELECT m.* FROM model.messages m WHERE m.session_id = s.id ORDER BY m.id LIMIT 10) AS f WHERE f.role = 'user' ORDER BY f.id LIMIT 1),
     s.created_at, s.updated_at, s.metadata, model.cursor_of(s.updated_at, s.id)
   FROM model.sessions s WHERE s.user_id IS NOT DISTINCT FROM $1 AND coalesce((model.ticks(s.updated_at), s.id) < (('x' || left($3, 16))::bit(64)::bigint, substr($3, 17)::uuid), true)
   ORDER BY s.updated_at DESC, s.id DESC LIMIT $2;
@@ -251,11 +268,12 @@ CREATE FUNCTION model.rag_update_message(session_id uuid, message_id bigint, con
 BEGIN
   PERFORM model.must($1 IS NOT NULL AND $2 IS NOT NULL, '22004');
   PERFORM model.check_values($5, NULL, $6, $7, NULL);
+  PERFORM model.must(NOT model.encoded_twice($4), '22023');
   PERFORM model.must(model.has_session($1, $8), '23503');
   PERFORM model.must(EXISTS (SELECT FROM model.messages m WHERE m.id = $2 AND m.session_id = $1), '23503');
   IF num_nonnulls($3, $4, $5, $6, $7) > 0 THEN
     PERFORM model.touch($1);
-    UPDATE model.messages m SET content = coalesce($3, m.content), sources = coalesce($4, m.sources), latency_ms = coalesce($5, m.latency_ms),
+    UPDATE model.messages m SET content = coalesce($3, m.content), sources = coalesce(CASE $4 WHEN '{}' THEN '[]' ELSE $4 END, m.sources), latency_ms = coalesce($5, m.latency_ms),
       token_count = coalesce($6, m.token_count), metadata = CASE WHEN $7 IS NULL THEN m.metadata ELSE model.merge(m.metadata, $7) END WHERE m.id = $2;
   END IF;
 END$$;
@@ -354,18 +372,19 @@ BEGIN
   END IF;
   FOR e IN SELECT value FROM jsonb_array_elements(doc -> 'messages') LOOP
     PERFORM model.must(jsonb_typeof(e) = 'object', '22023');
-    PERFORM model.must(coalesce(jsonb_typeof(e -> 'role'), 'null') <> 'null', '22004');
+    PERFORM model.must(coalesce(jsonb_typeof(e -> 'role'), 'null') <> 'null', '22023');
     PERFORM model.must(jsonb_typeof(e -> 'role') = 'string', '22023');
     PERFORM model.must(e ->> 'role' IN ('user', 'assistant'), '23514');
     PERFORM model.must(e - '{id,role,content,sources,latency_ms,top_k,query_type,token_count,metadata,idempotency_key,created_at}'::text[] = '{}', '22023');
     e := model.fields(e);
     PERFORM model.must(coalesce(jsonb_typeof(e -> key) = type, true), '22023')
     FROM (VALUES ('id', 'number'), ('content', 'string'), ('query_type', 'string'), ('idempotency_key', 'string'), ('latency_ms', 'number'), ('metadata', 'object')) AS t (key, type);
-    PERFORM model.must(coalesce((e -> 'id')::numeric, 0) = trunc(coalesce((e -> 'id')::numeric, 0)) AND abs(coalesce((e -> 'id')::numeric, 0)) < 9e18, '22023');
+    PERFORM model.must(coalesce((e -> 'id')::numeric, 0) = trunc(coalesce((e -> 'id')::numeric, 0)) AND coalesce((e -> 'id')::numeric, 0) BETWEEN -9223372036854775808 AND 9223372036854775807, '22023');
     PERFORM model.must(model.whole_number(e -> 'top_k') AND model.whole_number(e -> 'token_count'), '22023');
     PERFORM model.time_of(e -> 'created_at') WHERE e ? 'created_at';
     PERFORM model.must(e ? 'content', '22004');
     PERFORM model.check_values((e -> 'latency_ms')::float8, (e -> 'top_k')::int, (e -> 'token_count')::int, e -> 'metadata', e ->> 'idempotency_key');
+    PERFORM model.must(NOT model.encoded_twice(e -> 'sources'), '22023');
   END LOOP;
 
   new_id := coalesce(new_id, model.new_id());
