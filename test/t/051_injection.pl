@@ -157,9 +157,9 @@ for my $payload (grep { $_ ne "\xc0\xa7" } @payloads)
 BEGIN;
 CREATE TEMPORARY TABLE made ON COMMIT DROP AS SELECT $schema.rag_create_session($text, jsonb_build_object($text, $text)) AS id;
 CREATE TEMPORARY TABLE added ON COMMIT DROP AS
-SELECT $schema.rag_add_message(id, 'user', $text, to_jsonb($text), query_type => $text, user_id => $text, metadata => jsonb_build_object($text, $text), idempotency_key => $text) AS id FROM made;
+SELECT $schema.rag_add_message(id, 'user', $text, jsonb_build_array($text), query_type => $text, user_id => $text, metadata => jsonb_build_object($text, $text), idempotency_key => $text) AS id FROM made;
 SELECT s.user_id = $text AND s.metadata = jsonb_build_object($text, $text)
-   AND m.content = $text AND m.sources = to_jsonb($text) AND m.query_type = $text AND m.metadata = jsonb_build_object($text, $text) AND m.idempotency_key = $text
+   AND m.content = $text AND m.sources = jsonb_build_array($text) AND m.query_type = $text AND m.metadata = jsonb_build_object($text, $text) AND m.idempotency_key = $text
    AND l.title IS NULL AND l.preview = $text
    AND $schema.rag_export_session(s.id, $text)->'messages'->0->>'content' = $text
 FROM made JOIN $schema.sessions s USING (id) JOIN $schema.messages m ON m.session_id = s.id, $schema.rag_list_sessions($text) AS l;
