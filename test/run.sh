@@ -116,7 +116,14 @@ run_stage() {
 show_failure() {
   local file
 
-  if [ -n "$verbose" ]; then cat "$2"; else tail -n 200 "$2"; fi
+  if [ -n "$verbose" ]; then
+    cat "$2"
+  else
+    # The failed tests with what stands before them, wherever they are, and the end.
+    grep -a -B 12 '^not ok' "$2" | head -n 200
+    echo "--- the end"
+    tail -n 100 "$2"
+  fi
   case $1 in regress | tap | clients) ;; *) return ;; esac
   for file in "$RAG_TMP"/build/regression.diffs "$RAG_TMP"/build/*/regression.diffs \
     "$RAG_TMP"/build/tmp_check/log/regress_log_* "${PGHOST-}/log"; do
