@@ -3,13 +3,14 @@
 # The tests of test/run.sh on several majors of PostgreSQL, each in a chroot of
 # the Debian suite that carries it:
 #
-#   test/matrix.sh [-v] [--no-cache] [MAJOR…]       (15 17 18 by default)
+#   test/matrix.sh [-v] [--no-cache] [--stages=…] [MAJOR…]       (15 17 18 by default)
 #
 # or the tests that go from a server to another, from one major to newer ones:
 #
 #   test/matrix.sh [-v] [--no-cache] --upgrade OLD NEW…
 #
 #   -v          print all output, not only that of failing majors
+#   --stages=…  only these stages of test/run.sh, such as --stages="build regress"
 #   --no-cache  build the chroots anew and do not keep them
 #   --upgrade   pg_upgrade, and dumps of OLD restored in NEW. Runs in a copy of the
 #               chroot of NEW, with the server of OLD beside it; the extension for
@@ -37,6 +38,7 @@ for arg in "$@"; do
   case $arg in
   -v) verbose=1 ;;
   --upgrade) upgrade=1 ;;
+  --stages=*) stages=${arg#*=} ;;
   --no-cache) cache= ;;
   [1-9][0-9]) majors="$majors $arg" ;;
   *) rag_die "unknown argument \"$arg\"" ;;
