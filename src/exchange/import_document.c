@@ -56,6 +56,8 @@ session_value_from_json(const RagSessionColumn *column, JsonbValue *value)
 		case UUIDOID:
 			return session_id_from_json(value);
 		case JSONBOID:
+			if (rag_json_is_encoded_twice(value))
+				rag_error_field(0, column->field, "JSON itself, and not a string that holds it");
 			return JsonbPGetDatum(JsonbValueToJsonb(value));
 		case TIMESTAMPOID:
 			return rag_time_from_json(0, column->field, value);

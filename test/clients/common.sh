@@ -87,9 +87,10 @@ node_modules() {
 # Clients wait for one of so many connections to the server.
 pool_size=3
 pooler=
+pooler_port=6432
 
-# start_pooler: PgBouncer in front of the server, in transaction pooling, with a Unix
-# socket and a log of its own. It hands the connections to the server out in turn, so
+# start_pooler [ADDRESS]: PgBouncer in front of the server, in transaction pooling, with a Unix
+# socket and a log of its own (with ADDRESS, on a TCP port as well). It hands the connections to the server out in turn, so
 # that consecutive statements of one client run on different ones. Sets prepares to 1
 # where it knows of prepared statements, and to nothing where it does not.
 start_pooler() {
@@ -101,13 +102,16 @@ start_pooler() {
   # shellcheck disable=SC2034 # for the tests
   prepares=$(printf '%s\n' 1.21 "$version" | sort -C -V && echo 1)
   echo "# PgBouncer $version"
+  # A socket has a folder of its own, and a port of TCP does not.
+  [ -z "${1-}" ] || pooler_port=$((20000 + $$ % 20000))
   mkdir "$dir" && printf '"%s" ""\n' "$own" >"$dir/users" || exit 1
   cat >"$dir/pgbouncer.ini" <<END
 [databases]
 $own = host=${PGHOST:-/var/run/postgresql} port=${PGPORT:-5432}
 [pgbouncer]
-listen_addr =
-listen_port = 6432
+listen_addr = ${1-}
+listen_port = $pooler_port
+ignore_startup_parameters = extra_float_digits
 unix_socket_dir = $dir
 auth_type = trust
 auth_file = $dir/users
@@ -136,7 +140,7 @@ stop_pooler() {
 }
 
 # through_pooler COMMAND…
-through_pooler() { PGHOST=$RAG_TMP/pooler PGPORT=6432 POOL_SIZE=$pool_size "$@"; }
+through_pooler() { PGHOST=$RAG_TMP/pooler PGPORT=$pooler_port POOL_SIZE=$pool_size "$@"; }
 
 # direct_and_pooled COMMAND…: a program of tests, which prints TAP, against the server
 # with prepared statements, through the pooler without, and with them where it can. The
