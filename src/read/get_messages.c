@@ -66,14 +66,14 @@ page_statement(const RagPage *page)
 {
 	static const char *const operators[2][2] = {{"<", "<="}, {">", ">="}};
 	static RagStatement statements[2][2][2];
-	bool forward = ScanDirectionIsForward(page->direction);
+	bool after = page->scan.after;
 	RagStatement *statement =
-		&statements[forward][page->inclusive][page->include_sources];
+		&statements[after][page->scan.inclusive][page->include_sources];
 
 	if (statement->sql == NULL)
 	{
-		char *sql = psprintf(forward ? AFTER : BEFORE, result_sql(page->include_sources),
-							 operators[forward][page->inclusive]);
+		char *sql = psprintf(after ? AFTER : BEFORE, result_sql(page->include_sources),
+							 operators[after][page->scan.inclusive]);
 
 		statement->nargs = 3;
 		statement->argtypes[0] = UUIDOID;
@@ -98,11 +98,11 @@ rag_begin_reading(FunctionCallInfo fcinfo, int user_id_arg)
 static void
 return_page(FunctionCallInfo fcinfo, Oid nspoid, RagPage *page, int max_arg)
 {
-	Datum values[] = {PG_GETARG_DATUM(0), Int64GetDatum(page->id),
+	Datum values[] = {PG_GETARG_DATUM(0), Int64GetDatum(page->scan.id),
 					  PG_GETARG_DATUM(max_arg)};
 	char nulls[] = {' ', ' ', PG_ARGISNULL(max_arg) ? 'n' : ' '};
 
-	page->session_id = PG_GETARG_UUID_P(0);
+	page->scan.session_id = PG_GETARG_UUID_P(0);
 	page->max = PG_ARGISNULL(max_arg) ? PG_INT32_MAX : PG_GETARG_INT32(max_arg);
 	page->include_sources = PG_ARGISNULL(4) || PG_GETARG_BOOL(4);
 	if (!rag_return_page_directly(fcinfo, nspoid, page))
@@ -131,9 +131,9 @@ PG_FUNCTION_INFO_V1(rag_get_messages);
 Datum
 rag_get_messages(PG_FUNCTION_ARGS)
 {
-	RagPage page = {.direction = BackwardScanDirection,
-					.id = PG_ARGISNULL(2) ? PG_INT64_MAX : PG_GETARG_INT64(2),
-					.inclusive = PG_ARGISNULL(2)};
+	RagPage page = {.scan = {.direction = BackwardScanDirection,
+							 .id = PG_ARGISNULL(2) ? PG_INT64_MAX : PG_GETARG_INT64(2),
+							 .inclusive = PG_ARGISNULL(2)}};
 	RagSession session;
 
 	rag_check_max(fcinfo, 1, "max_messages");
@@ -159,9 +159,10 @@ PG_FUNCTION_INFO_V1(rag_get_messages_after);
 Datum
 rag_get_messages_after(PG_FUNCTION_ARGS)
 {
-	RagPage page = {.direction = ForwardScanDirection,
-					.id = PG_ARGISNULL(1) ? PG_INT64_MIN : PG_GETARG_INT64(1),
-					.inclusive = PG_ARGISNULL(1)};
+	RagPage page = {.scan = {.direction = ForwardScanDirection,
+							 .after = true,
+							 .id = PG_ARGISNULL(1) ? PG_INT64_MIN : PG_GETARG_INT64(1),
+							 .inclusive = PG_ARGISNULL(1)}};
 	RagSession session;
 
 	rag_check_max(fcinfo, 2, "max_messages");

@@ -16,6 +16,7 @@
 #include "catalog/pg_opfamily_d.h"
 #include "catalog/pg_type_d.h"
 #include "funcapi.h"
+#include "miscadmin.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -111,34 +112,7 @@ find_facts(Relation rel)
 	rag_end_facts(&facts_of_messages);
 }
 
-/*
- * Makes a row of the result. The two arrays have room for all columns of the table.
- */
-static HeapTuple
-result_row(HeapTuple message, TupleDesc desc, bool include_sources,
-		   TupleDesc result_desc, Datum *all_values, bool *all_nulls)
-{
-	Datum values[RAG_NRESULTS];
-	bool nulls[RAG_NRESULTS];
-
-	heap_deform_tuple(message, desc, all_values, all_nulls);
-	for (int col = 0; col < RAG_NCOLUMNS; col++)
-	{
-		int i = rag_columns[col].result_no - 1;
-
-		if (i < 0)
-			continue;
-		values[i] = all_values[facts.attnums[col] - 1];
-		nulls[i] = all_nulls[facts.attnums[col] - 1];
-		if (col == COL_ID && facts.id_is_int4)
-			values[i] = Int64GetDatum(DatumGetInt32(values[i]));
-		else if (col == COL_SOURCES)
-			nulls[i] |= !include_sources;
-	}
-	return heap_form_tuple(result_desc, values, nulls);
-}
-
-/* How the ids of messages are compared with the id of the page, which is an int8. */
+/* How the ids of messages are compared with the id of the scan, which is an int8. */
 typedef struct Comparison
 {
 	StrategyNumber strategy;
@@ -147,7 +121,7 @@ typedef struct Comparison
 } Comparison;
 
 /*
- * The first index says whether the page goes forward, the second whether it is
+ * The first index says whether ids are greater, the second whether the scan is
  * inclusive.
  */
 static const Comparison comparisons[2][2] = {
@@ -157,63 +131,127 @@ static const Comparison comparisons[2][2] = {
 	 {BTGreaterEqualStrategyNumber, F_INT48GE, F_INT8GE}}};
 
 static SysScanDesc
-begin_scan(Relation rel, Relation index, const RagPage *page)
+begin_scan(Relation rel, Relation index, const RagScan *scan)
 {
-	bool forward = ScanDirectionIsForward(page->direction);
-	const Comparison *comparison = &comparisons[forward][page->inclusive];
+	const Comparison *comparison = &comparisons[scan->after][scan->inclusive];
 	ScanKeyData keys[2];
 
 	ScanKeyInit(&keys[0], facts.session_id, BTEqualStrategyNumber, F_UUID_EQ,
-				UUIDPGetDatum(page->session_id));
+				UUIDPGetDatum(scan->session_id));
 	ScanKeyEntryInitialize(&keys[1], 0, facts.attnums[COL_ID], comparison->strategy,
 						   INT8OID, InvalidOid,
 						   facts.id_is_int4 ? comparison->int4_column :
 											  comparison->int8_column,
-						   Int64GetDatum(page->id));
+						   Int64GetDatum(scan->id));
 	return systable_beginscan_ordered(rel, index, GetActiveSnapshot(), 2, keys);
 }
 
+/* The values of a message by column. The first two arrays have room for the table's. */
 static void
-return_page(Relation rel, const RagPage *page, ReturnSetInfo *rsinfo)
+values_by_column(HeapTuple message, TupleDesc desc, Datum *all_values, bool *all_nulls,
+				 Datum *values, bool *isnull)
+{
+	heap_deform_tuple(message, desc, all_values, all_nulls);
+	for (int col = 0; col < RAG_NCOLUMNS; col++)
+	{
+		isnull[col] = true;
+		if (rag_columns[col].result_no == 0)
+			continue;
+		values[col] = all_values[facts.attnums[col] - 1];
+		isnull[col] = all_nulls[facts.attnums[col] - 1];
+	}
+	if (facts.id_is_int4)
+		values[COL_ID] = Int64GetDatum(DatumGetInt32(values[COL_ID]));
+}
+
+static void
+scan_messages(Relation rel, const RagScan *scan, RagReceiveMessage receive, void *arg)
 {
 	TupleDesc desc = RelationGetDescr(rel);
-	Datum *values = palloc(sizeof(Datum) * desc->natts);
-	bool *nulls = palloc(sizeof(bool) * desc->natts);
+	Datum *all_values = palloc(sizeof(Datum) * desc->natts);
+	bool *all_nulls = palloc(sizeof(bool) * desc->natts);
 	Relation index = index_open(facts.index, AccessShareLock);
-	HeapTuple *rows = palloc(sizeof(HeapTuple) * page->max);
-	SysScanDesc scan = begin_scan(rel, index, page);
+	SysScanDesc sysscan = begin_scan(rel, index, scan);
+	Datum values[RAG_NCOLUMNS];
+	bool isnull[RAG_NCOLUMNS];
 	HeapTuple message;
-	int n = 0;
 
-	while (n < page->max &&
-		   (message = systable_getnext_ordered(scan, page->direction)) != NULL)
-		rows[n++] = result_row(message, desc, page->include_sources, rsinfo->setDesc,
-							   values, nulls);
-	systable_endscan_ordered(scan);
-	index_close(index, NoLock);
-
-	for (int i = 0; i < n; i++)
+	do
 	{
-		bool forward = ScanDirectionIsForward(page->direction);
+		CHECK_FOR_INTERRUPTS();
+		message = systable_getnext_ordered(sysscan, scan->direction);
+		if (message)
+			values_by_column(message, desc, all_values, all_nulls, values, isnull);
+	} while (message && receive(values, isnull, arg));
+	systable_endscan_ordered(sysscan);
+	index_close(index, NoLock);
+}
 
-		tuplestore_puttuple(rsinfo->setResult, rows[forward ? i : n - 1 - i]);
+bool
+rag_scan_messages_directly(Oid nspoid, const RagScan *scan, RagReceiveMessage receive,
+						   void *arg)
+{
+	Relation rel = rag_open_table("messages", nspoid, AccessShareLock);
+	bool plain;
+
+	if (!rag_facts_hold(&facts_of_messages, RelationGetRelid(rel)))
+		find_facts(rel);
+	plain = facts.plain && rag_caller_obstacle(rel, ACL_SELECT) == NULL;
+	if (plain)
+		scan_messages(rel, scan, receive, arg);
+	table_close(rel, NoLock);
+	return plain;
+}
+
+/* ------------------------------------------------------------------------
+ *		A page
+ * ------------------------------------------------------------------------
+ */
+
+typedef struct Rows
+{
+	const RagPage *page;
+	TupleDesc desc; /* of the result */
+	HeapTuple *rows;
+	int n;
+} Rows;
+
+static bool
+add_row(const Datum *message, const bool *message_isnull, void *arg)
+{
+	Rows *rows = arg;
+	Datum values[RAG_NRESULTS];
+	bool nulls[RAG_NRESULTS];
+
+	for (int col = 0; col < RAG_NCOLUMNS; col++)
+	{
+		int i = rag_columns[col].result_no - 1;
+
+		if (i < 0)
+			continue;
+		values[i] = message[col];
+		nulls[i] = message_isnull[col] ||
+			(col == COL_SOURCES && !rows->page->include_sources);
 	}
+	rows->rows[rows->n++] = heap_form_tuple(rows->desc, values, nulls);
+	return rows->n < rows->page->max;
 }
 
 bool
 rag_return_page_directly(FunctionCallInfo fcinfo, Oid nspoid, const RagPage *page)
 {
-	Relation rel;
-	bool plain;
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	bool forward = ScanDirectionIsForward(page->scan.direction);
+	Rows rows = {.page = page, .desc = rsinfo->setDesc};
 
 	if (page->max > RAG_MAX_DIRECT_PAGE)
 		return false;
-	rel = rag_open_table("messages", nspoid, AccessShareLock);
-	if (!rag_facts_hold(&facts_of_messages, RelationGetRelid(rel)))
-		find_facts(rel);
-	plain = facts.plain && rag_caller_obstacle(rel, ACL_SELECT) == NULL;
-	if (plain)
-		return_page(rel, page, (ReturnSetInfo *) fcinfo->resultinfo);
-	table_close(rel, NoLock);
-	return plain;
+	if (page->max == 0)
+		return true;
+	rows.rows = palloc(sizeof(HeapTuple) * page->max);
+	if (!rag_scan_messages_directly(nspoid, &page->scan, add_row, &rows))
+		return false;
+	for (int i = 0; i < rows.n; i++)
+		tuplestore_puttuple(rsinfo->setResult, rows.rows[forward ? i : rows.n - 1 - i]);
+	return true;
 }

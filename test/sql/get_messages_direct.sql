@@ -23,7 +23,8 @@ BEGIN
   FOR call IN
     SELECT format(f, s, coalesce(quote_literal(id), 'NULL'), coalesce(n, 'NULL'), with_sources)
     FROM (VALUES ('rag_get_messages_after(%L, %s, %s, include_sources => %s)'),
-                 ('rag_get_messages(%1$L, before_id => %2$s, max_messages => %3$s, include_sources => %4$s)')) AS f (f),
+                 ('rag_get_messages(%1$L, before_id => %2$s, max_messages => %3$s, include_sources => %4$s)'),
+                 ('rag_get_context(%1$L, CASE WHEN %4$s THEN 500 END, after_id => %2$s, max_messages => %3$s)')) AS f (f),
       unnest('{00000000-0000-4000-8000-000000000001,00000000-0000-4000-8000-000000000002}'::uuid[]) AS s,
       unnest('{NULL,-1,0,1,60,61,119,120,121,9223372036854775807,-9223372036854775808}'::bigint[]) AS id,
       unnest('{0,1,7,1000,1001,NULL}'::text[]) AS n, unnest('{true,false}'::text[]) AS with_sources
