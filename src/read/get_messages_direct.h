@@ -13,7 +13,9 @@
 /* The largest page that is read directly, because all of it is kept in memory. */
 #define RAG_MAX_DIRECT_PAGE 1000
 
-/* A way through messages of a session: those before or after an id, read in a direction. */
+/*
+ * A way through messages of a session: those before or after an id, in a direction.
+ */
 typedef struct RagScan
 {
 	const pg_uuid_t *session_id;
