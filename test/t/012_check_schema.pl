@@ -604,6 +604,18 @@ note('the sequence, wider ids, and the order of columns');
 	like($row->{actual}, qr/query_type, rating, token_count.*--column-inserts/, '... and what a dump needs then');
 }
 
+# From PostgreSQL 18 on a NOT NULL may be a constraint that is not valid.
+SKIP:
+{
+	skip 'NOT NULL is always valid before PostgreSQL 18', 3 if $node->pg_version < 18;
+	my $db = new_database('plain');
+
+	sql($node, $db, 'ALTER TABLE chat.messages ALTER content DROP NOT NULL; ALTER TABLE chat.messages ADD CONSTRAINT own NOT NULL content NOT VALID', 'rag_owner');
+	is(join(' ', map { "$_->{object} $_->{kind} $_->{actual}" } faults($db, 'chat')), 'column messages.content changed not null: not validated', 'a NOT NULL that is not valid is a fault');
+	is(mend($db, faults($db, 'chat')), '', '... which the DDL mends');
+	is(in_short(faults($db, 'chat')), '', '... for good');
+}
+
 # ---------------------------------------------------------------------------
 note('event triggers of others');
 # ---------------------------------------------------------------------------
