@@ -19,8 +19,8 @@
  *		A new reason to step aside goes into rag_table_obstacle() where it concerns every
  *		shortcut's table, into rag_caller_obstacle() where it concerns the caller, or else
  *		to the facts of the one shortcut that it concerns. The tests of insert_direct,
- *		get_messages_direct and find_session_direct compare both ways: each reason has a
- *		case there.
+ *		update_message_direct, get_messages_direct and find_session_direct compare both
+ *		ways: each reason has a case there.
  */
 #ifndef RAG_TABLE_FACTS_H
 #define RAG_TABLE_FACTS_H

@@ -30,6 +30,7 @@
 
 #include "base/schema.h"
 #include "base/table_facts.h"
+#include "base/update_row.h"
 #include "session/find_session_direct.h"
 #include "session/session.h"
 
@@ -43,24 +44,6 @@ static struct
 	AttrNumber user_id;
 	AttrNumber updated_at;
 } facts;
-
-/*
- * Triggers of foreign keys that reference sessions are harmless: they ignore an UPDATE
- * that leaves the key alone.
- */
-static bool
-has_plain_triggers(const TriggerDesc *triggers)
-{
-	for (int i = 0; triggers && i < triggers->numtriggers; i++)
-	{
-		const Trigger *trigger = &triggers->triggers[i];
-
-		if (TRIGGER_FOR_UPDATE(trigger->tgtype) &&
-			RI_FKey_trigger_type(trigger->tgfoid) != RI_TRIGGER_PK)
-			return false;
-	}
-	return true;
-}
 
 /*
  * Notes the index of the primary key, if it is on id. False if an index has
@@ -119,7 +102,7 @@ is_plain(Relation rel)
 
 	return rag_table_obstacle(rel) == NULL &&
 		!(constr && (constr->num_check > 0 || rag_has_generated_columns(constr))) &&
-		has_plain_triggers(rel->trigdesc) && has_plain_columns(rel) &&
+		rag_update_triggers_are_harmless(rel->trigdesc) && has_plain_columns(rel) &&
 		has_plain_indexes(rel);
 }
 
@@ -197,46 +180,6 @@ touched_row(Relation rel, const RagSession *session)
 	return row;
 }
 
-/* Not a HOT update: every index needs a new entry. */
-static void
-insert_index_entries(Relation rel, TupleTableSlot *slot)
-{
-	EState *estate = CreateExecutorState();
-	ResultRelInfo *relinfo = makeNode(ResultRelInfo);
-
-	InitResultRelInfo(relinfo, rel, 0, NULL, 0);
-	ExecOpenIndices(relinfo, false);
-	list_free(rag_insert_index_tuples(relinfo, slot, estate));
-	ExecCloseIndices(relinfo);
-	FreeExecutorState(estate);
-}
-
-/*
- * Waits for whoever is writing to the row. Returns false, with nothing done, if the
- * row was changed by them. (heap_update() cannot be told not to wait: it has an
- * assertion against that.)
- */
-static bool
-update_row(Relation rel, HeapTuple row)
-{
-	TupleTableSlot *slot = MakeSingleTupleTableSlot(RelationGetDescr(rel),
-													&TTSOpsHeapTuple);
-	ItemPointerData old = row->t_self;
-	TM_FailureData failure;
-	LockTupleMode mode;
-	rag_update_indexes update_indexes;
-	TM_Result result;
-
-	ExecStoreHeapTuple(row, slot, false);
-	result = rag_table_tuple_update(rel, &old, slot, GetCurrentCommandId(true),
-									GetActiveSnapshot(), true, &failure, &mode,
-									&update_indexes);
-	if (result == TM_Ok && update_indexes)
-		insert_index_entries(rel, slot);
-	ExecDropSingleTupleTableSlot(slot);
-	return result == TM_Ok;
-}
-
 static bool
 is_plain_for_caller(Relation rel, AclMode rights)
 {
@@ -258,7 +201,7 @@ touch(Relation rel, const RagSession *session)
 	CommandCounterIncrement();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	row = touched_row(rel, session);
-	done = row && update_row(rel, row);
+	done = row && rag_update_row(rel, row);
 	PopActiveSnapshot();
 	CommandCounterIncrement();
 	return done;

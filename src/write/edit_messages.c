@@ -19,6 +19,7 @@
 #include "message/message.h"
 #include "session/find_session.h"
 #include "session/session.h"
+#include "write/update_message_direct.h"
 
 /*
  * The parameters of a statement begin with these two columns, as the values of a
@@ -153,11 +154,27 @@ merge_metadata(RagMessage *message, Oid nspoid)
 												  "messages"));
 }
 
+static bool
+update_directly(const RagMessage *message, int mask, Oid nspoid)
+{
+	RagColumn columns[lengthof(editable)];
+	int n = 0;
+
+	for (int i = 0; i < (int) lengthof(editable); i++)
+	{
+		if (mask & (1 << i))
+			columns[n++] = editable[i].col;
+	}
+	return rag_update_message_directly(message, columns, n, nspoid);
+}
+
 static void
 update_message(RagMessage *message, int mask, Oid nspoid)
 {
 	if (!message->isnull[COL_METADATA])
 		merge_metadata(message, nspoid);
+	if (update_directly(message, mask, nspoid))
+		return;
 	if (rag_execute_message(update_statement(mask), message, nspoid) > 0)
 		return;
 

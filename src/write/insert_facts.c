@@ -269,6 +269,20 @@ is_role_check(Node *node, AttrNumber role)
 	return found == 3;
 }
 
+bool
+rag_checks_hold(Relation rel)
+{
+	const TupleConstr *constr = RelationGetDescr(rel)->constr;
+	AttrNumber role = get_attnum(RelationGetRelid(rel), "role");
+
+	for (int i = 0; constr && i < constr->num_check; i++)
+	{
+		if (!is_role_check(stringToNode(constr->check[i].ccbin), role))
+			return false;
+	}
+	return true;
+}
+
 /*
  * Do the table's constraints say no more than what every message was checked for?
  * Then they need not be executed: reading the CHECK's nodes alone costs more than
@@ -278,8 +292,6 @@ static bool
 constraints_hold(Relation rel)
 {
 	TupleDesc desc = RelationGetDescr(rel);
-	TupleConstr *constr = desc->constr;
-	AttrNumber role = get_attnum(RelationGetRelid(rel), "role");
 
 	for (int i = 0; i < desc->natts; i++)
 	{
@@ -293,12 +305,7 @@ constraints_hold(Relation rel)
 			(rag_columns[col].may & (RAG_REQUIRED | RAG_FILLED_IN)) == 0)
 			return false;
 	}
-	for (int i = 0; constr && i < constr->num_check; i++)
-	{
-		if (!is_role_check(stringToNode(constr->check[i].ccbin), role))
-			return false;
-	}
-	return true;
+	return rag_checks_hold(rel);
 }
 
 /* ------------------------------------------------------------------------

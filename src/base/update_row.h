@@ -1,0 +1,27 @@
+/*
+ * base/update_row.h
+ *		Updating a row without the executor, for shortcuts.
+ */
+#ifndef RAG_UPDATE_ROW_H
+#define RAG_UPDATE_ROW_H
+
+#include "base/compat.h"
+
+#include "access/htup.h"
+#include "utils/relcache.h"
+#include "utils/reltrigger.h"
+
+/*
+ * Have these triggers nothing to do when a row is updated that keeps its keys? Those of
+ * foreign keys have not; a deferred check of a row that the transaction inserted has.
+ */
+extern bool rag_update_triggers_are_harmless(const TriggerDesc *triggers);
+
+/*
+ * Stores a new version of a row: row->t_self is the place of the old one. Waits for
+ * whoever is writing to the row. Returns false, with nothing done, if the row was changed
+ * by them.
+ */
+extern bool rag_update_row(Relation rel, HeapTuple row);
+
+#endif /* RAG_UPDATE_ROW_H */
