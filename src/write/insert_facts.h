@@ -79,7 +79,7 @@ extern const RagInsertFacts *rag_insert_facts(Relation messages, Oid nspoid);
 extern const char *rag_insert_obstacle(Relation messages, const RagInsertFacts *facts,
 									   int given, int omitted);
 
-/* Is there no other CHECK constraint than that of role, for which messages are checked? */
+/* Is role's the only CHECK constraint? Messages are checked for that. */
 extern bool rag_checks_hold(Relation messages);
 
 #endif /* RAG_INSERT_FACTS_H */
