@@ -131,8 +131,9 @@ refuse_differences(Oid nspoid)
 					rag_namespace_name(nspoid), RAG_ADOPTION_VERSION),
 			 errdetail_internal("%s", differences),
 			 script ?
-				 errhint("Nothing was changed. Run this as their owner. Own columns, policies and whatever else goes meanwhile come back.%s\n%s",
+				 errhint("Nothing was changed. Run this as their owner. Own columns, policies and whatever else goes meanwhile come back.%s%s\n%s",
 						 strstr(script, " AT TIME ZONE 'UTC'") ? " Put the time zone of the application in the place of 'UTC'." : "",
+						 strstr(script, "\n-- ") ? " But what stands behind -- does not, because a column has another type then: write it anew." : "",
 						 script) :
 				 errhint("Nothing was changed. Move these tables to another schema, create the extension, and copy the rows: see docs/adoption.md.")));
 }

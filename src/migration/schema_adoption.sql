@@ -80,8 +80,9 @@ renames AS (
                     WHERE s.tbl = e.tbl AND s.kind = e.kind AND s.def ->> 'definition' = e.def ->> 'definition')
   GROUP BY n.nspname, e.tbl, e.name, e.def
 )
--- Columns of ids whose type cannot be changed in place: others refer to them, or no id of
--- theirs is one of ours.
+-- What no statement can mend in place: columns of ids whose type is another (others refer
+-- to them, or no id of theirs is one of ours), and columns that must have a value and are
+-- not there.
 , hopeless AS (
   SELECT e.object
   FROM expected e
@@ -89,6 +90,20 @@ renames AS (
   WHERE e.object IN ('column sessions.id', 'column messages.id', 'column messages.session_id')
     AND a.def ->> 'type' <> e.def ->> 'type'
     AND NOT (e.object = 'column messages.id' AND a.def ->> 'type' IN ('bigint', 'smallint'))
+  UNION ALL
+  SELECT e.object
+  FROM expected e
+  WHERE e.kind = 'column' AND e.tbl IN ('sessions', 'messages') AND e.def ->> 'not null' = 'yes' AND e.def ->> 'default' IS NULL
+    AND EXISTS (SELECT FROM actual t WHERE t.kind = 'table' AND t.tbl = e.tbl)
+    AND NOT EXISTS (SELECT FROM actual a WHERE a.object = e.object)
+)
+-- Columns that become text, such as a user_id that is a UUID. What the user made of them
+-- (a foreign key, a policy) cannot be made again as it is.
+, retyped AS (
+  SELECT e.tbl, e.name
+  FROM expected e
+  JOIN actual a ON a.object = e.object
+  WHERE e.kind = 'column' AND e.def ->> 'type' IN ('character varying', 'text') AND a.def ->> 'type' !~ '^(text|character|name)'
 )
 -- What keeps the tables from being adopted. Own objects must go, too: once the
 -- tables are an extension's, pg_dump would leave them out without a word. In the
@@ -119,6 +134,9 @@ renames AS (
   SELECT CASE a.kind WHEN 'column' THEN 100 ELSE -a.ord END, a.object, 'unexpected', NULL, NULL,
          a.ord + CASE a.kind WHEN 'column' THEN c.attnum / 10000.0 ELSE 0 END,
          CASE
+           WHEN a.kind IN ('constraint', 'policy', 'rule', 'trigger', 'index')
+             AND EXISTS (SELECT FROM retyped r WHERE r.tbl = a.tbl AND a.ddl ~ ('\y' || regexp_replace(r.name, '\W', '\\\&', 'g') || '\y'))
+           THEN '-- ' || replace(a.ddl, E'\n', E'\n-- ')
            -- What a later version sets itself is not made again.
            WHEN a.object = 'option fillfactor of table sessions' OR a.object LIKE 'compression of column messages.%' THEN NULL
            WHEN a.kind = 'column' AND c.attgenerated = '' AND c.attidentity = ''
