@@ -16,7 +16,7 @@
 #include "base/update_row.h"
 
 bool
-rag_update_triggers_are_harmless(const TriggerDesc *triggers)
+rag_update_triggers_are_harmless(const TriggerDesc *triggers, bool own_keys)
 {
 	for (int i = 0; triggers && i < triggers->numtriggers; i++)
 	{
@@ -24,7 +24,7 @@ rag_update_triggers_are_harmless(const TriggerDesc *triggers)
 		int kind = RI_FKey_trigger_type(trigger->tgfoid);
 
 		if (TRIGGER_FOR_UPDATE(trigger->tgtype) && kind != RI_TRIGGER_PK &&
-			(kind != RI_TRIGGER_FK || trigger->tgdeferrable))
+			!(own_keys && kind == RI_TRIGGER_FK && !trigger->tgdeferrable))
 			return false;
 	}
 	return true;

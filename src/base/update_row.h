@@ -13,9 +13,11 @@
 
 /*
  * Have these triggers nothing to do when a row is updated that keeps its keys? Those of
- * foreign keys have not; a deferred check of a row that the transaction inserted has.
+ * foreign keys that reference the table have not. Those of the table's own foreign keys
+ * count as harmless only with own_keys: the row must then not be one that this
+ * transaction has inserted, because the check of its insertion may still be to come.
  */
-extern bool rag_update_triggers_are_harmless(const TriggerDesc *triggers);
+extern bool rag_update_triggers_are_harmless(const TriggerDesc *triggers, bool own_keys);
 
 /*
  * Stores a new version of a row: row->t_self is the place of the old one. Waits for

@@ -118,7 +118,7 @@ is_plain(Relation rel)
 	return rag_table_obstacle(rel) == NULL &&
 		!(constr && rag_has_generated_columns(constr)) && rag_checks_hold(rel) &&
 		!rag_writing_runs_user_code(rel) &&
-		rag_update_triggers_are_harmless(rel->trigdesc) && has_plain_columns(rel);
+		rag_update_triggers_are_harmless(rel->trigdesc, true) && has_plain_columns(rel);
 }
 
 static void
@@ -140,7 +140,10 @@ is_of_session(HeapTuple row, TupleDesc desc, const RagMessage *message)
 										 message->values[COL_SESSION_ID]));
 }
 
-/* A copy of the message's row with the new values, or NULL if it is not there. */
+/*
+ * A copy of the message's row with the new values; or NULL if it is not there, or was
+ * stored by this transaction.
+ */
 static HeapTuple
 changed_row(Relation rel, const RagMessage *message, const RagColumn *columns, int n)
 {
@@ -164,7 +167,8 @@ changed_row(Relation rel, const RagMessage *message, const RagColumn *columns, i
 						   message->values[COL_ID]);
 	scan = systable_beginscan(rel, facts.index, true, GetActiveSnapshot(), 1, &key);
 	row = systable_getnext(scan);
-	if (row && is_of_session(row, desc, message))
+	if (row && is_of_session(row, desc, message) &&
+		!TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(row->t_data)))
 		row = heap_modify_tuple_by_cols(row, desc, n, attnums, values, isnull);
 	else
 		row = NULL;

@@ -100,6 +100,18 @@ BEGIN; ALTER TABLE messages ALTER content TYPE varchar(50); SELECT * FROM change
 BEGIN; ALTER TABLE messages DROP CONSTRAINT messages_pkey; SELECT * FROM change(); ROLLBACK;
 \c
 BEGIN; ALTER TABLE messages DROP CONSTRAINT messages_session_id_fkey, ADD FOREIGN KEY (session_id) REFERENCES sessions ON DELETE CASCADE DEFERRABLE; SELECT * FROM change(); ROLLBACK;
+-- A row that the transaction has stored: the check of its foreign keys may be to come.
+\c
+BEGIN; UPDATE messages SET top_k = 1 WHERE id = 1; SELECT * FROM change(); ROLLBACK;
+\c
+BEGIN;
+CREATE TABLE model (name text PRIMARY KEY);
+ALTER TABLE messages ADD COLUMN model text REFERENCES model;
+CREATE FUNCTION finish() RETURNS trigger LANGUAGE plpgsql AS
+$$ BEGIN PERFORM rag_update_message(NEW.session_id, NEW.id, content => 'changed at once'); RETURN NULL; END $$;
+CREATE TRIGGER "A first" AFTER INSERT ON messages FOR EACH ROW EXECUTE FUNCTION finish();
+INSERT INTO messages (session_id, role, content, model) VALUES (:'s', 'user', 'x', 'none');
+ROLLBACK;
 \c
 GRANT SELECT, UPDATE ON sessions TO regress_rag_editor;
 GRANT SELECT, UPDATE (content, token_count) ON messages TO regress_rag_editor;
