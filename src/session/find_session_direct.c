@@ -102,8 +102,8 @@ is_plain(Relation rel)
 
 	return rag_table_obstacle(rel) == NULL &&
 		!(constr && (constr->num_check > 0 || rag_has_generated_columns(constr))) &&
-		rag_update_triggers_are_harmless(rel->trigdesc, false) && has_plain_columns(rel) &&
-		has_plain_indexes(rel);
+		rag_update_triggers_are_harmless(rel->trigdesc, false) &&
+		has_plain_columns(rel) && has_plain_indexes(rel);
 }
 
 static void
