@@ -36,6 +36,11 @@ INSERT INTO way VALUES
   ('history', 'mastra', '`@mastra/pg`'),
   ('context', 'rag_events', '`rag_get_context()` by `pg`'),
   ('context', 'fetch', 'all fetched, trimmed in Node'),
+  ('window', 'context', '`rag_get_context()`'),
+  ('window', 'select', 'SELECT with a window sum'),
+  ('window', 'last', '`rag_get_messages()`'),
+  ('edit', 'function', '`rag_update_message()`'),
+  ('edit', 'with', 'WITH … UPDATE … UPDATE'),
   ('sidebar', 'function', '`rag_list_sessions()`'),
   ('sidebar', 'join', 'JOIN … GROUP BY'),
   ('import', 'import', '`rag_import_session()`'),
@@ -79,6 +84,12 @@ INSERT INTO target VALUES
   (37, 'history', 'small', 'rag_events', 'langchain', NULL, 'last 20, from Node'),
   (38, 'history', 'small', 'rag_events', 'mastra', NULL, 'last 20, from Node'),
   (39, 'context', 'real', 'rag_events', 'fetch', 20, '4000 tokens of 5000 messages'),
+  (39.1, 'window', 'small', 'context', 'select', 1.5, 'context of 20 messages'),
+  (39.2, 'window', 'real', 'context', 'select', 1.5, 'context of 20 messages'),
+  (39.3, 'window', 'small', 'context', 'last', 0.87, 'context of 20 messages'),
+  (39.4, 'window', 'real', 'context', 'last', 0.87, 'context of 20 messages'),
+  (39.5, 'edit', 'small', 'function', 'with', 1.2, 'an update of a message'),
+  (39.6, 'edit', 'real', 'function', 'with', 1.2, 'an update of a message'),
   (40, 'sidebar', 'small', 'function', 'join', 5, 'list of 1000 sessions'),
   (41, 'import', 'real', 'import', 'calls', 3, 'import'),
   (42, 'import', 'real', 'import', 'transactions', NULL, 'import');
@@ -119,7 +130,7 @@ WHERE part = ANY ('{message,turn,bulk,growth,clients}')
 ORDER BY array_position('{message,turn,bulk,growth,clients}', part), rows DESC, n;
 \endif
 
-SELECT EXISTS (SELECT FROM result WHERE part = ANY ('{last,last_growth,last_growth_any,history,context,sidebar,import}')) AS reading \gset
+SELECT EXISTS (SELECT FROM result WHERE part = ANY ('{last,last_growth,last_growth_any,history,context,window,edit,sidebar,import}')) AS reading \gset
 \if :reading
 \qecho
 \qecho '| work | rows | by | µs a call (import: a message) | fastest round |'
@@ -129,8 +140,8 @@ FROM (
   SELECT part, rows, way, percentile_cont(0.5) WITHIN GROUP (ORDER BY us) AS us, min(us) AS fastest
   FROM result GROUP BY part, rows, way
 ) AS r JOIN (SELECT row_number() OVER () AS n, * FROM way) AS w USING (part, way)
-WHERE part = ANY ('{last,last_growth,last_growth_any,history,context,sidebar,import}')
-ORDER BY array_position('{last,last_growth,last_growth_any,history,context,sidebar,import}', part), rows DESC, n;
+WHERE part = ANY ('{last,last_growth,last_growth_any,history,context,window,edit,sidebar,import}')
+ORDER BY array_position('{last,last_growth,last_growth_any,history,context,window,edit,sidebar,import}', part), rows DESC, n;
 \endif
 
 \qecho

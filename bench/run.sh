@@ -17,6 +17,9 @@
 #   history   the same from Node, and by LangChain's and Mastra's histories
 #   context   what fits into 4000 tokens, from Node: rag_get_context(), and all messages
 #             trimmed there
+#   window    20 messages for a prompt: rag_get_context(), a SELECT with a window sum,
+#             rag_get_messages()
+#   edit      an update of a message: rag_update_message(), one WITH statement
 #   sidebar   a user's sessions: rag_list_sessions(), and a join with GROUP BY
 #   import    whole conversations from Node: rag_import_session(), rag_add_message()
 #
@@ -46,7 +49,7 @@ bench=$RAG_ROOT/bench
 real=$bench/rag.jsonl
 rounds=15 messages=1000 sessions=1000
 here='' split='' socket='' full='' commit=on fsync=off svg=$bench/results.svg
-all_parts=(message turn bulk growth clients last history context sidebar import)
+all_parts=(message turn bulk growth clients last history context window edit sidebar import)
 parts=()
 
 while [ $# -gt 0 ]; do
@@ -70,7 +73,7 @@ while [ $# -gt 0 ]; do
     shift
     ;;
   message | turn | bulk | growth | clients) parts+=("$1") ;;
-  last | history | context | sidebar | import) parts+=("$1") ;;
+  last | history | context | window | edit | sidebar | import) parts+=("$1") ;;
   *) rag_die "unknown argument \"$1\"; see the head of bench/run.sh" ;;
   esac
   shift

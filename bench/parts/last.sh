@@ -17,11 +17,12 @@ read_database() {
   read_databases="${read_databases-} $name"
 }
 
-# read_round SCRIPT DATABASE SIZE CALLS: the time of a call, of bench/read/SCRIPT.sql.
+# read_round SCRIPT DATABASE SIZE CALLS: the time of a call, of SCRIPT.sql in bench/read or
+# bench/edit.
 read_round() {
   args=()
   rag_as_user rm -f "$RAG_TMP"/script.*
-  rag_as_user cp "$bench/read/$1.sql" "$RAG_TMP/script.$1.1"
+  rag_as_user cp "$(find "$bench/read" "$bench/edit" -name "$1.sql")" "$RAG_TMP/script.$1.1"
   pgbench_round "$1" "$2" $(($3 / 50)) 1 "$4"
   middle
 }
