@@ -55,7 +55,7 @@ SELECT rag_update_session(:'s', '{"a": 1}');
 -- A column that is gone
 ALTER TABLE messages DROP COLUMN metadata;
 SELECT * FROM pg_temp.hint(format('SELECT rag_add_message(%L, %L, %L, metadata => %L)', :'s', 'user', 'x', '{}'));
-SELECT ddl FROM rag_check_schema() WHERE kind = 'missing' \gexec
+SELECT ddl FROM rag_check_schema() WHERE kind = 'missing' AND object LIKE 'column %' \gexec
 SELECT rag_add_message(:'s', 'user', 'x', metadata => '{}') > 0 AS added;
 
 -- Versions
@@ -69,6 +69,7 @@ SELECT * FROM pg_temp.hint('ALTER EXTENSION rag_events UPDATE');
 DROP INDEX ix_messages_session_id_new;
 ALTER EXTENSION rag_events UPDATE;
 SELECT rag_add_message(:'s', 'user', 'x', token_count => 1) > 0 AS added;
-SELECT count(*) FROM rag_check_schema();
+-- (Not every server has lz4.)
+SELECT count(*) FROM rag_check_schema() WHERE object NOT LIKE 'compression of column %';
 
 DROP EXTENSION rag_events;
