@@ -190,10 +190,10 @@ EOT
 			"client $client: without a gap");
 	}
 	is( sql($node, 'postgres', <<"EOT"), 't',
-SELECT updated_at = (SELECT created_at FROM messages WHERE session_id = s.id ORDER BY id DESC LIMIT 1)
+SELECT updated_at = (SELECT max(created_at) FROM messages WHERE session_id = s.id)
 FROM sessions s WHERE id = $session
 EOT
-		'the session was last touched by the last message that is there');
+		'the session was last touched by the latest message that is there');
 }
 
 # ---------------------------------------------------------------------------

@@ -559,9 +559,9 @@ sub check_rest
 
 	return split /\n/, sql($node, $self->{db}, <<"EOT");
 SELECT 'message ' || m.id || ' has lost its session' FROM messages m WHERE NOT EXISTS (SELECT FROM sessions WHERE id = session_id);
-SELECT 'the shared session was last touched by another message than its last'
+SELECT 'the shared session was last touched by another message than its latest'
 FROM sessions s WHERE id = '$shared'
-AND updated_at <> (SELECT created_at FROM messages WHERE session_id = s.id ORDER BY id DESC LIMIT 1);
+AND updated_at <> (SELECT max(created_at) FROM messages WHERE session_id = s.id);
 SELECT 'ids up to ' || max(id) || ', and the sequence at ' || (SELECT last_value FROM messages_id_seq)
 FROM messages HAVING max(id) > (SELECT last_value FROM messages_id_seq);
 SELECT 'schema: ' || object || ' ' || kind || ' ' || coalesce(actual, '') FROM rag_check_schema() WHERE kind <> 'not_dumped';
