@@ -53,6 +53,64 @@ rag_json_is_object(const JsonbValue *value)
 	return value->type == jbvBinary && JsonContainerIsObject(value->val.binary.data);
 }
 
+bool
+rag_json_is_array(const JsonbValue *value)
+{
+	return value->type == jbvBinary && JsonContainerIsArray(value->val.binary.data) &&
+		!JsonContainerIsScalar(value->val.binary.data);
+}
+
+const JsonbValue *
+rag_json_field(const JsonbValue *value, const char *name, JsonbValue *buffer)
+{
+	if (!rag_json_is_object(value))
+		return NULL;
+	return getKeyJsonValueFromContainer(value->val.binary.data, name, strlen(name),
+										buffer);
+}
+
+const JsonbValue *
+rag_json_string_field(const JsonbValue *value, const char *name, JsonbValue *buffer)
+{
+	const JsonbValue *field = rag_json_field(value, name, buffer);
+
+	return field && field->type == jbvString ? field : NULL;
+}
+
+const JsonbValue *
+rag_json_array_field(const JsonbValue *value, const char *name, JsonbValue *buffer)
+{
+	const JsonbValue *field = rag_json_field(value, name, buffer);
+
+	return field && rag_json_is_array(field) ? field : NULL;
+}
+
+JsonbValue
+rag_json_root(Jsonb *json)
+{
+	JsonbValue value = {.type = jbvBinary,
+						.val.binary = {.len = VARSIZE_ANY_EXHDR(json),
+									   .data = &json->root}};
+
+	return value;
+}
+
+JsonbIterator *
+rag_json_elements(const JsonbValue *array)
+{
+	JsonbIterator *it = JsonbIteratorInit(array->val.binary.data);
+	JsonbValue value;
+
+	(void) JsonbIteratorNext(&it, &value, true); /* WJB_BEGIN_ARRAY */
+	return it;
+}
+
+bool
+rag_json_next(JsonbIterator **it, JsonbValue *element)
+{
+	return JsonbIteratorNext(it, element, true) == WJB_ELEM;
+}
+
 double
 rag_json_number(const JsonbValue *value)
 {
@@ -269,6 +327,21 @@ rag_push_key(RagJsonbState *state, const char *name)
 	JsonbValue key = rag_json_string(name, strlen(name));
 
 	rag_push_jsonb(state, WJB_KEY, &key);
+}
+
+void
+rag_push_field(RagJsonbState *state, const char *name, const JsonbValue *value)
+{
+	rag_push_key(state, name);
+	rag_push_jsonb(state, WJB_VALUE, unconstify(JsonbValue *, value));
+}
+
+void
+rag_push_string(RagJsonbState *state, const char *name, const char *str, int len)
+{
+	JsonbValue value = rag_json_string(str, len);
+
+	rag_push_field(state, name, &value);
 }
 
 void

@@ -15,6 +15,28 @@
 extern bool rag_json_equals(const JsonbValue *string, const char *expected);
 
 extern bool rag_json_is_object(const JsonbValue *value);
+extern bool rag_json_is_array(const JsonbValue *value);
+
+/*
+ * The field of an object; or NULL if the value is no object, or has no such field. The
+ * others return NULL as well if it has another type. The result may be in *buffer.
+ */
+extern const JsonbValue *rag_json_field(const JsonbValue *value, const char *name,
+										JsonbValue *buffer);
+extern const JsonbValue *rag_json_string_field(const JsonbValue *value,
+											   const char *name, JsonbValue *buffer);
+extern const JsonbValue *rag_json_array_field(const JsonbValue *value,
+											  const char *name, JsonbValue *buffer);
+
+/* The whole of a jsonb, as a value that points into it. */
+extern JsonbValue rag_json_root(Jsonb *json);
+
+/*
+ * The elements of an array: an iterator, and the next of them, until that returns
+ * false.
+ */
+extern JsonbIterator *rag_json_elements(const JsonbValue *array);
+extern bool rag_json_next(JsonbIterator **it, JsonbValue *element);
 
 /* Is it an id: a whole number of 64 bits, or one as JavaScript has it, in a string? */
 extern bool rag_json_is_id(const JsonbValue *value, int64 *result);
@@ -57,6 +79,10 @@ extern JsonbValue rag_json_string(const char *str, int len);
 
 /* Building: a key, a key with its value, and all pairs of an object. */
 extern void rag_push_key(RagJsonbState *state, const char *name);
+extern void rag_push_field(RagJsonbState *state, const char *name,
+						   const JsonbValue *value);
+extern void rag_push_string(RagJsonbState *state, const char *name, const char *str,
+							int len);
 extern void rag_push_pair(RagJsonbState *state, JsonbValue key, JsonbValue *value);
 extern void rag_push_pairs(RagJsonbState *state, JsonbContainer *object);
 

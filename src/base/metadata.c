@@ -12,7 +12,6 @@
 #include "base/json.h"
 #include "base/metadata.h"
 
-#define SUMMARY "summary"
 #define SUMMARY_UPTO "summary_upto_id"
 
 void
@@ -135,7 +134,7 @@ rag_set_summary_upto(Jsonb *metadata, int64 upto_id)
 Jsonb *
 rag_remove_summary(Jsonb *metadata)
 {
-	Datum without = remove_key(JsonbPGetDatum(metadata), SUMMARY, strlen(SUMMARY));
+	Datum without = remove_key(JsonbPGetDatum(metadata), RAG_SUMMARY, strlen(RAG_SUMMARY));
 
 	return DatumGetJsonbP(remove_key(without, SUMMARY_UPTO, strlen(SUMMARY_UPTO)));
 }

@@ -34,6 +34,24 @@ extern Jsonb *rag_merge_metadata(Jsonb *metadata, Jsonb *change, Oid nspoid,
  */
 extern bool rag_summary_upto(Jsonb *metadata, int64 *upto_id);
 
+/*
+ * Keys of metadata that have a meaning here. Of a session: instructions to the model, the
+ * messages they came in where that was not a single plain one, and a summary.
+ */
+#define RAG_SYSTEM_PROMPT "system_prompt"
+#define RAG_SYSTEM_MESSAGES "system_messages"
+#define RAG_SUMMARY "summary"
+
+/*
+ * Of a message: calls of tools, their results, and the parts of a content that is more
+ * than a text. Where exactly one part is a plain text, its text is the content, and is
+ * not repeated there.
+ */
+#define RAG_TOOL_CALLS "tool_calls"
+#define RAG_FUNCTION_CALL "function_call"
+#define RAG_TOOL_RESULTS "tool_results"
+#define RAG_CONTENT_PARTS "content_parts"
+
 /* The metadata, which is an object, with another summary_upto_id. */
 extern Jsonb *rag_set_summary_upto(Jsonb *metadata, int64 upto_id);
 

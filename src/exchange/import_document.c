@@ -18,7 +18,6 @@
 #include "exchange/import_document.h"
 #include "exchange/import_messages.h"
 
-#define SYSTEM_PROMPT "system_prompt"
 
 /* Does the text have hyphens where a UUID has them, and digits elsewhere? */
 static bool
@@ -150,15 +149,26 @@ choose_session_id(RagConversation *conversation, bool keep_id)
 				 errhint("Without keep_id the session gets a new id.")));
 }
 
+static Jsonb *
+system_prompt(const RagChat *chat)
+{
+	RagJsonbState state = {0};
+
+	rag_push_jsonb(&state, WJB_BEGIN_OBJECT, NULL);
+	rag_push_string(&state, RAG_SYSTEM_PROMPT, VARDATA_ANY(chat->system_prompt),
+					VARSIZE_ANY_EXHDR(chat->system_prompt));
+	if (chat->system_messages)
+		rag_push_field(&state, RAG_SYSTEM_MESSAGES, chat->system_messages);
+	rag_push_jsonb(&state, WJB_END_OBJECT, NULL);
+	return JsonbValueToJsonb(state.result);
+}
+
 /* The instructions to the model are the session's. */
 static void
 add_system_prompt(RagConversation *conversation, Oid nspoid)
 {
 	Datum *metadata = &conversation->values[SESSION_METADATA];
-	const text *text = conversation->chat.system_prompt;
-	Jsonb *prompt = rag_json_object(SYSTEM_PROMPT,
-									rag_json_string(VARDATA_ANY(text),
-													VARSIZE_ANY_EXHDR(text)));
+	Jsonb *prompt = system_prompt(&conversation->chat);
 	Jsonb *given = NULL;
 	JsonbValue buffer;
 
@@ -168,12 +178,12 @@ add_system_prompt(RagConversation *conversation, Oid nspoid)
 	{
 		if (!JB_ROOT_IS_OBJECT(given))
 			rag_error_field(0, "metadata", "an object, as there is a system message");
-		if (getKeyJsonValueFromContainer(&given->root, SYSTEM_PROMPT,
-										 strlen(SYSTEM_PROMPT), &buffer))
+		if (getKeyJsonValueFromContainer(&given->root, RAG_SYSTEM_PROMPT,
+										 strlen(RAG_SYSTEM_PROMPT), &buffer))
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("field \"metadata\" has \"%s\" already, and there is a system message",
-							SYSTEM_PROMPT)));
+							RAG_SYSTEM_PROMPT)));
 	}
 	*metadata = JsonbPGetDatum(rag_merge_metadata(given, prompt, nspoid, "sessions"));
 	conversation->nulls[SESSION_METADATA] = ' ';

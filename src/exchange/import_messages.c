@@ -4,13 +4,13 @@
  */
 #include "base/compat.h"
 
-#include "common/hashfn.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
-#include "utils/hsearch.h"
 
 #include "base/error.h"
 #include "base/json.h"
+#include "base/json_keys.h"
+#include "base/metadata.h"
 #include "message/message.h"
 #include "message/message_json.h"
 #include "exchange/import_fields.h"
@@ -31,19 +31,6 @@ typedef struct Element
 	RagExtra extra;
 } Element;
 
-/* The message with a call of a tool, by the id of the call. */
-typedef struct CallKey
-{
-	const char *id;
-	int len;
-} CallKey;
-
-typedef struct CallEntry
-{
-	CallKey key; /* must be first */
-	int message;
-} CallEntry;
-
 typedef struct Reader
 {
 	RagChat *chat;
@@ -52,9 +39,11 @@ typedef struct Reader
 	int64 upto_id;
 	RagExtra **extras; /* by message; NULL: none */
 	int assistant;	   /* the last message of the assistant so far, or -1 */
-	HTAB *calls;	   /* CallEntry; NULL: none so far */
+	HTAB *calls;	   /* the message with a call, by the call's id; NULL: none so far */
 	StringInfoData system_prompt;
-	bool has_system_prompt;
+	RagJsonbState system_messages; /* an array */
+	int n_system;				   /* their number */
+	bool is_plain_system;		   /* it is one, with nothing but a text */
 } Reader;
 
 /* ------------------------------------------------------------------------
@@ -85,16 +74,14 @@ static void
 read_usage(Element *element, const JsonbValue *usage)
 {
 	JsonbValue buffer;
-	const JsonbValue *tokens = NULL;
+	const JsonbValue *tokens = rag_json_field(usage, "output_tokens", &buffer);
 
-	if (rag_json_is_object(usage))
-		tokens = getKeyJsonValueFromContainer(usage->val.binary.data, "output_tokens",
-											  strlen("output_tokens"), &buffer);
 	if (tokens == NULL || tokens->type == jbvNull)
 		return;
 	element->message->values[COL_TOKEN_COUNT] =
 		Int32GetDatum(rag_int32_from_json(element->place, "output_tokens", tokens));
 	element->message->isnull[COL_TOKEN_COUNT] = false;
+	element->extra.has_usage = true;
 }
 
 /* Returns false if the field is to be kept in the metadata. */
@@ -276,66 +263,26 @@ read_message(Element *element, const JsonbValue *value, Oid nspoid)
  * ------------------------------------------------------------------------
  */
 
-static uint32
-hash_call(const void *key, Size keysize pg_attribute_unused())
-{
-	const CallKey *call = key;
-
-	return hash_bytes((const unsigned char *) call->id, call->len);
-}
-
-static int
-match_calls(const void *a, const void *b, Size keysize pg_attribute_unused())
-{
-	const CallKey *x = a;
-	const CallKey *y = b;
-
-	return x->len != y->len || memcmp(x->id, y->id, x->len) != 0;
-}
-
-static CallEntry *
-call_entry(Reader *reader, const JsonbValue *id, HASHACTION action)
-{
-	CallKey key = {.id = id->val.string.val, .len = id->val.string.len};
-
-	if (reader->calls == NULL)
-	{
-		HASHCTL ctl = {.keysize = sizeof(CallKey),
-					   .entrysize = sizeof(CallEntry),
-					   .hash = hash_call,
-					   .match = match_calls,
-					   .hcxt = CurrentMemoryContext};
-
-		reader->calls = hash_create("rag_events calls", 64, &ctl,
-									HASH_ELEM | HASH_FUNCTION | HASH_COMPARE |
-										HASH_CONTEXT);
-	}
-	return hash_search(reader->calls, &key, action, NULL);
-}
-
 /* Notes the calls of the message, which results refer to. */
 static void
 enter_calls(Reader *reader, const RagExtra *extra, int message)
 {
-	const JsonbValue *calls = rag_kept_field(extra, "tool_calls");
+	const JsonbValue *calls = rag_kept_field(extra, RAG_TOOL_CALLS);
 	JsonbIterator *it;
 	JsonbValue call;
 
-	if (calls == NULL || calls->type != jbvBinary ||
-		!JsonContainerIsArray(calls->val.binary.data))
+	if (calls == NULL || !rag_json_is_array(calls))
 		return;
-	it = JsonbIteratorInit(calls->val.binary.data);
-	(void) JsonbIteratorNext(&it, &call, true); /* WJB_BEGIN_ARRAY */
-	while (JsonbIteratorNext(&it, &call, true) == WJB_ELEM)
+	if (reader->calls == NULL)
+		reader->calls = rag_create_json_keys();
+	it = rag_json_elements(calls);
+	while (rag_json_next(&it, &call))
 	{
 		JsonbValue buffer;
-		const JsonbValue *id = NULL;
+		const JsonbValue *id = rag_json_string_field(&call, "id", &buffer);
 
-		if (rag_json_is_object(&call))
-			id = getKeyJsonValueFromContainer(call.val.binary.data, "id", strlen("id"),
-											  &buffer);
-		if (id && id->type == jbvString)
-			call_entry(reader, id, HASH_ENTER)->message = message;
+		if (id)
+			rag_enter_json_key(reader->calls, id, message);
 	}
 }
 
@@ -347,12 +294,12 @@ static int
 calling_message(Reader *reader, const Element *element)
 {
 	const JsonbValue *id = rag_kept_field(&element->extra, "tool_call_id");
-	const CallEntry *entry = NULL;
+	const int *message = NULL;
 
-	if (id && id->type == jbvString)
-		entry = call_entry(reader, id, HASH_FIND);
-	if (entry)
-		return entry->message;
+	if (id && id->type == jbvString && reader->calls)
+		message = rag_find_json_key(reader->calls, id);
+	if (message)
+		return *message;
 	if (reader->assistant < 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -403,18 +350,64 @@ add_message(Reader *reader, Element *element)
 	}
 }
 
+/* Keeps a system message as it came. */
 static void
-add_system_prompt(Reader *reader, const Element *element)
+keep_system_message(Reader *reader, const Element *element, const JsonbValue *value)
+{
+	RagJsonbState *state = &reader->system_messages;
+	bool by_role = element->form == CHAT_BY_ROLE;
+	JsonbValue role_buffer;
+	JsonbValue content_buffer;
+	JsonbValue name_buffer;
+	JsonbValue content = rag_json_string(VARDATA_ANY(element->content),
+										 VARSIZE_ANY_EXHDR(element->content));
+	JsonbValue system = rag_json_string("system", strlen("system"));
+	const JsonbValue *role = by_role ? rag_json_field(value, "role", &role_buffer) : &system;
+	const JsonbValue *given = by_role ? rag_json_field(value, "content", &content_buffer) : NULL;
+	const JsonbValue *name = by_role ? rag_json_string_field(value, "name", &name_buffer) : NULL;
+
+	if (reader->n_system == 0)
+		rag_push_jsonb(state, WJB_BEGIN_ARRAY, NULL);
+	rag_push_jsonb(state, WJB_BEGIN_OBJECT, NULL);
+	rag_push_field(state, "role", role);
+	rag_push_field(state, "content", given ? given : &content);
+	if (name)
+		rag_push_field(state, "name", name);
+	rag_push_jsonb(state, WJB_END_OBJECT, NULL);
+	reader->is_plain_system = reader->n_system == 0 && name == NULL &&
+		rag_json_equals(role, "system") && element->extra.fields == NIL;
+	reader->n_system++;
+}
+
+/* A system message has a text, or parts that are texts. */
+static void
+check_system_message(const Element *element)
+{
+	const JsonbValue *parts = rag_kept_field(&element->extra, RAG_CONTENT_PARTS);
+	JsonbIterator *it = parts ? rag_json_elements(parts) : NULL;
+	JsonbValue part;
+
+	while (it && rag_json_next(&it, &part))
+	{
+		JsonbValue buffer;
+		const JsonbValue *type = rag_json_string_field(&part, "type", &buffer);
+
+		if (type && !rag_json_equals(type, "text"))
+			rag_error_field(element->place, "content", "text only, in a system message");
+	}
+}
+
+static void
+add_system_message(Reader *reader, const Element *element, const JsonbValue *value)
 {
 	if (element->content == NULL)
 		rag_error_null(reader->nspoid, "messages", "content", element->place);
-	if (element->extra.fields != NIL)
-		rag_error_field(element->place, "content", "text only, in a system message");
-	if (reader->has_system_prompt)
+	check_system_message(element);
+	keep_system_message(reader, element, value);
+	if (reader->n_system > 1)
 		appendStringInfoString(&reader->system_prompt, "\n\n");
 	else
 		initStringInfo(&reader->system_prompt);
-	reader->has_system_prompt = true;
 	appendBinaryStringInfo(&reader->system_prompt, VARDATA_ANY(element->content),
 						   VARSIZE_ANY_EXHDR(element->content));
 }
@@ -443,7 +436,7 @@ add_element(Reader *reader, int place, const JsonbValue *value)
 	switch (element.kind)
 	{
 		case CHAT_SYSTEM:
-			add_system_prompt(reader, &element);
+			add_system_message(reader, &element, value);
 			break;
 		case CHAT_TOOL:
 			add_tool_result(reader, &element);
@@ -468,9 +461,13 @@ finish_messages(Reader *reader)
 		if (reader->extras[i])
 			rag_set_metadata(&chat->messages[i], reader->extras[i]);
 	}
-	if (reader->has_system_prompt)
-		chat->system_prompt = cstring_to_text_with_len(reader->system_prompt.data,
-													   reader->system_prompt.len);
+	if (reader->n_system == 0)
+		return;
+	chat->system_prompt = cstring_to_text_with_len(reader->system_prompt.data,
+												   reader->system_prompt.len);
+	rag_push_jsonb(&reader->system_messages, WJB_END_ARRAY, NULL);
+	if (!reader->is_plain_system)
+		chat->system_messages = rag_built_value(&reader->system_messages);
 }
 
 void

@@ -23,6 +23,7 @@ typedef struct RagChat
 	int n;
 	int n_upto;			 /* number of messages up to the one with upto_id */
 	text *system_prompt; /* the instructions, or NULL */
+	JsonbValue *system_messages; /* what they came in, if more than one plain message */
 } RagChat;
 
 /*

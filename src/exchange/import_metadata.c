@@ -9,12 +9,12 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "base/metadata.h"
 #include "message/message.h"
+#include "message/token_count.h"
 #include "exchange/import_metadata.h"
 
 #define CONTENT "content"
-#define CONTENT_PARTS "content_parts"
-#define TOOL_RESULTS "tool_results"
 
 bool
 rag_json_is_empty(const JsonbValue *value)
@@ -64,15 +64,6 @@ rag_kept_field(const RagExtra *extra, const char *name)
  * ------------------------------------------------------------------------
  */
 
-static const JsonbValue *
-string_field(const JsonbValue *object, const char *name, JsonbValue *buffer)
-{
-	const JsonbValue *value = getKeyJsonValueFromContainer(object->val.binary.data, name,
-														   strlen(name), buffer);
-
-	return value && value->type == jbvString ? value : NULL;
-}
-
 /*
  * Returns false if it is not a part of a content. *string is its text, or NULL if it
  * has none.
@@ -87,21 +78,22 @@ read_part(const JsonbValue *part, const JsonbValue **string, JsonbValue *buffer)
 		return true;
 	if (!rag_json_is_object(part))
 		return false;
-	type = string_field(part, "type", buffer);
+	type = rag_json_string_field(part, "type", buffer);
 	if (type && rag_json_equals(type, "text"))
 	{
-		*string = string_field(part, "text", buffer);
+		*string = rag_json_string_field(part, "text", buffer);
 		return *string != NULL;
 	}
 	*string = NULL;
 	return type != NULL;
 }
 
-/* Does the part have nothing except the text? */
+/* Is it {"type": "text", "text": ...} and nothing else? */
 static bool
-is_plain_text(const JsonbValue *part)
+is_plain_text(const JsonbValue *part, const JsonbValue *string)
 {
-	return part->type == jbvString || JsonContainerSize(part->val.binary.data) == 2;
+	return string && rag_json_is_object(part) &&
+		JsonContainerSize(part->val.binary.data) == 2;
 }
 
 pg_noreturn static void
@@ -114,48 +106,100 @@ error_part(int element, int part)
 			 errdetail("A part is a string, {\"type\": \"text\", \"text\": ...}, or an object with another \"type\".")));
 }
 
+/* The texts of the parts, put together. *nplain is the number of those without more. */
 static text *
-text_of_parts(RagExtra *extra, int element, JsonbContainer *parts)
+text_of_parts(const JsonbValue *parts, int element, int *nplain)
 {
-	JsonbIterator *it = JsonbIteratorInit(parts);
-	RagJsonbState others = {0};
+	JsonbIterator *it = rag_json_elements(parts);
 	JsonbValue part;
 	JsonbValue buffer;
 	StringInfoData str;
 	int n = 0;
 
+	*nplain = 0;
 	initStringInfo(&str);
-	rag_push_jsonb(&others, WJB_BEGIN_ARRAY, NULL);
-	(void) JsonbIteratorNext(&it, &part, true); /* WJB_BEGIN_ARRAY */
-	while (JsonbIteratorNext(&it, &part, true) == WJB_ELEM)
+	while (rag_json_next(&it, &part))
 	{
 		const JsonbValue *string;
 
-		n++;
 		if (!read_part(&part, &string, &buffer))
-			error_part(element, n);
+			error_part(element, n + 1);
+		n++;
 		if (string)
 			appendBinaryStringInfo(&str, string->val.string.val, string->val.string.len);
-		if (string == NULL || !is_plain_text(&part))
-			rag_push_jsonb(&others, WJB_ELEM, &part);
+		*nplain += is_plain_text(&part, string);
 	}
-	rag_push_jsonb(&others, WJB_END_ARRAY, NULL);
-	if (others.result->val.array.nElems > 0)
-		rag_keep_field(extra, CONTENT_PARTS, strlen(CONTENT_PARTS),
-					   rag_built_value(&others));
 	return cstring_to_text_with_len(str.data, str.len);
+}
+
+/*
+ * The parts, to be kept. If only one is a plain text, that need not be kept twice:
+ * {"type": "text"} stands for the content.
+ */
+static JsonbValue *
+parts_to_keep(const JsonbValue *parts, bool one_plain)
+{
+	JsonbIterator *it = rag_json_elements(parts);
+	RagJsonbState state = {0};
+	JsonbValue part;
+	JsonbValue buffer;
+
+	rag_push_jsonb(&state, WJB_BEGIN_ARRAY, NULL);
+	while (rag_json_next(&it, &part))
+	{
+		const JsonbValue *string;
+
+		(void) read_part(&part, &string, &buffer);
+		if (one_plain && is_plain_text(&part, string))
+		{
+			rag_push_jsonb(&state, WJB_BEGIN_OBJECT, NULL);
+			rag_push_string(&state, "type", "text", strlen("text"));
+			rag_push_jsonb(&state, WJB_END_OBJECT, NULL);
+		}
+		else
+			rag_push_jsonb(&state, WJB_ELEM, &part);
+	}
+	rag_push_jsonb(&state, WJB_END_ARRAY, NULL);
+	return rag_built_value(&state);
+}
+
+/* Do the texts of all other parts add up to nothing? */
+static bool
+is_the_text(const JsonbValue *parts, int len)
+{
+	JsonbIterator *it = rag_json_elements(parts);
+	JsonbValue part;
+	JsonbValue buffer;
+
+	while (rag_json_next(&it, &part))
+	{
+		const JsonbValue *string;
+
+		(void) read_part(&part, &string, &buffer);
+		if (is_plain_text(&part, string))
+			return string->val.string.len == len;
+	}
+	return false;
 }
 
 text *
 rag_text_of_content(RagExtra *extra, int element, JsonbValue *content)
 {
+	text *result;
+	int nplain;
+	bool one_plain;
+
 	if (content->type == jbvNull)
 		return NULL;
 	if (content->type == jbvString)
 		return DatumGetTextPP(rag_text_from_json(element, CONTENT, content));
-	if (content->type != jbvBinary || !JsonContainerIsArray(content->val.binary.data))
+	if (!rag_json_is_array(content))
 		rag_error_field(element, CONTENT, "a string or an array of parts");
-	return text_of_parts(extra, element, content->val.binary.data);
+	result = text_of_parts(content, element, &nplain);
+	one_plain = nplain == 1 && is_the_text(content, VARSIZE_ANY_EXHDR(result));
+	rag_keep_field(extra, RAG_CONTENT_PARTS, strlen(RAG_CONTENT_PARTS),
+				   parts_to_keep(content, one_plain));
+	return result;
 }
 
 /* ------------------------------------------------------------------------
@@ -181,7 +225,7 @@ push_results(RagJsonbState *state, const RagExtra *extra)
 {
 	ListCell *lc;
 
-	rag_push_key(state, TOOL_RESULTS);
+	rag_push_key(state, RAG_TOOL_RESULTS);
 	rag_push_jsonb(state, WJB_BEGIN_ARRAY, NULL);
 	foreach (lc, extra->results)
 		rag_push_jsonb(state, WJB_ELEM, (JsonbValue *) lfirst(lc));
@@ -230,7 +274,34 @@ check_names(const RagMessage *message, const RagExtra *extra)
 		require_unused(message, extra, key->val.string.val, key->val.string.len);
 	}
 	if (extra->results != NIL)
-		require_unused(message, extra, TOOL_RESULTS, strlen(TOOL_RESULTS));
+		require_unused(message, extra, RAG_TOOL_RESULTS, strlen(RAG_TOOL_RESULTS));
+}
+
+/*
+ * Calls, their results and parts are in the metadata, where rag_get_context() does not
+ * see them: the message has a token_count for them. A number of tokens that came with an
+ * answer is that of the model's output.
+ */
+static void
+count_tokens(RagMessage *message, const RagExtra *extra)
+{
+	Jsonb *metadata = DatumGetJsonbP(message->values[COL_METADATA]);
+	Size bytes = VARSIZE_ANY_EXHDR(DatumGetTextPP(message->values[COL_CONTENT]));
+	int64 tokens;
+
+	if (extra->results == NIL && !rag_kept_field(extra, RAG_TOOL_CALLS) &&
+		!rag_kept_field(extra, RAG_FUNCTION_CALL) &&
+		!rag_kept_field(extra, RAG_CONTENT_PARTS))
+		return;
+	if (message->isnull[COL_TOKEN_COUNT])
+		tokens = rag_estimate_tokens(bytes, metadata);
+	else if (extra->has_usage)
+		tokens = DatumGetInt32(message->values[COL_TOKEN_COUNT]) +
+			rag_estimate_input(metadata);
+	else
+		return;
+	message->values[COL_TOKEN_COUNT] = Int32GetDatum((int32) Min(tokens, PG_INT32_MAX));
+	message->isnull[COL_TOKEN_COUNT] = false;
 }
 
 void
@@ -257,4 +328,6 @@ rag_set_metadata(RagMessage *message, const RagExtra *extra)
 		return;
 	message->values[COL_METADATA] = JsonbPGetDatum(JsonbValueToJsonb(result));
 	message->isnull[COL_METADATA] = false;
+	if (extra->fields != NIL || extra->results != NIL)
+		count_tokens(message, extra);
 }

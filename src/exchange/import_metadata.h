@@ -19,6 +19,7 @@ typedef struct RagExtra
 	JsonbValue *metadata; /* the message's own: an object or null; or NULL */
 	List *fields;		  /* JsonbPair */
 	List *results;		  /* of tools: JsonbValue, objects */
+	bool has_usage;		  /* the message's number of tokens is the model's */
 } RagExtra;
 
 /*
@@ -35,7 +36,7 @@ extern const JsonbValue *rag_kept_field(const RagExtra *extra, const char *name)
 
 /*
  * The text of a message's content: a string, or an array of parts, whose texts are put
- * together as they are. Parts with more than a text are kept as "content_parts".
+ * together as they are. The parts are kept as "content_parts" (see base/metadata.h).
  * Returns NULL for null; raises 22023 for anything else.
  */
 extern text *rag_text_of_content(RagExtra *extra, int element, JsonbValue *content);
@@ -45,7 +46,8 @@ extern JsonbValue *rag_tool_result(const RagExtra *extra, const text *content);
 
 /*
  * Sets the message's metadata, if there is any: what it came with, the fields kept and
- * the results of tools as "tool_results". Raises 22023 where a name is used twice.
+ * the results of tools as "tool_results"; and its number of tokens, where what is kept
+ * counts. Raises 22023 where a name is used twice.
  */
 extern void rag_set_metadata(RagMessage *message, const RagExtra *extra);
 

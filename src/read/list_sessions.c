@@ -11,64 +11,21 @@
 #include "catalog/pg_type_d.h"
 #include "executor/spi.h"
 #include "funcapi.h"
-#include "mb/pg_wchar.h"
-#include "port/pg_bswap.h"
 #include "utils/builtins.h"
-#include "utils/memutils.h"
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
 #include "base/error.h"
 #include "base/schema.h"
 #include "base/statement.h"
+#include "read/session_sql.h"
 
-/*
- * The preview is the first message of the user among so many messages from the
- * beginning of a session, and has so many characters of it.
- */
-#define PREVIEW_MESSAGES "10"
-#define PREVIEW_LENGTH "200"
-
-/*
- * A cursor is the place of its row in the list: updated_at and id, in hexadecimal, as
- * timestamp_send() and uuid_send() write them.
- */
-#define CURSOR_BYTES (sizeof(int64) + UUID_LEN)
-
-#define OF_USER "user_id::pg_catalog.text OPERATOR(pg_catalog.=) $1"
-#define OF_NOBODY "user_id IS NULL"
-
-/* The beginnings of the title and of the message take the places of "%s". */
+/* Title and preview take the places of "%s". */
 #define LIST(condition) \
-	"SELECT s.id, %s, (SELECT %s FROM" \
-	" (SELECT role, content FROM @extschema@.messages" \
-	" WHERE session_id OPERATOR(pg_catalog.>=) s.id" \
-	" AND session_id OPERATOR(pg_catalog.<=) s.id" \
-	" ORDER BY session_id, id LIMIT " PREVIEW_MESSAGES ") AS m" \
-	" WHERE m.role::pg_catalog.text OPERATOR(pg_catalog.=) 'user' LIMIT 1)," \
-	" s.created_at, s.updated_at, s.metadata," \
-	" pg_catalog.encode(pg_catalog.timestamp_send(s.updated_at)" \
-	" OPERATOR(pg_catalog.||) pg_catalog.uuid_send(s.id), 'hex')" \
+	"SELECT s.id, %s, %s, s.created_at, s.updated_at, s.metadata, " RAG_CURSOR \
 	" FROM (SELECT id, created_at, updated_at, metadata FROM @extschema@.sessions" \
-	" WHERE " condition \
-	" AND ($3 IS NULL OR ROW(updated_at, id) OPERATOR(pg_catalog.<) ROW($3, $4))" \
-	" ORDER BY updated_at DESC, id DESC LIMIT $2) AS s" \
-	" ORDER BY s.updated_at DESC, s.id DESC"
-
-/*
- * The beginning of a text. In a database whose encoding is SQL_ASCII a character is a
- * byte: there the last character of several bytes is left out, which may not be whole.
- */
-static char *
-beginning_sql(const char *text)
-{
-	if (GetDatabaseEncoding() != PG_SQL_ASCII)
-		return psprintf("pg_catalog.left(%s, " PREVIEW_LENGTH ")", text);
-	return psprintf("CASE WHEN pg_catalog.length(%s) OPERATOR(pg_catalog.<=) " PREVIEW_LENGTH
-					" THEN %s ELSE pg_catalog.regexp_replace(pg_catalog.left(%s, " PREVIEW_LENGTH "),"
-					" '[\\xc0-\\xff][\\x80-\\xbf]*$', '') END",
-					text, text, text);
-}
+	" WHERE " condition " AND " RAG_AFTER_CURSOR RAG_LIST_ORDER " LIMIT $2) AS s" \
+	RAG_LIST_ORDER
 
 static const RagStatement *
 list_statement(bool has_user)
@@ -79,32 +36,8 @@ list_statement(bool has_user)
 	RagStatement *statement = &statements[has_user];
 
 	if (statement->sql == NULL)
-	{
-		char *title = beginning_sql("(s.metadata OPERATOR(pg_catalog.->>) 'title')");
-		char *preview = beginning_sql("m.content::pg_catalog.text");
-		char *sql = psprintf(has_user ? LIST(OF_USER) : LIST(OF_NOBODY), title, preview);
-
-		statement->sql = MemoryContextStrdup(TopMemoryContext, sql);
-	}
+		statement->sql = rag_session_sql(has_user ? LIST(RAG_OF_USER) : LIST(RAG_OF_NOBODY));
 	return statement;
-}
-
-static void
-decode_cursor(const char *cursor, Timestamp *updated_at, pg_uuid_t *id)
-{
-	char bytes[CURSOR_BYTES];
-	uint64 time;
-
-	if (strlen(cursor) != 2 * CURSOR_BYTES ||
-		strspn(cursor, "0123456789abcdef") != 2 * CURSOR_BYTES)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid cursor"),
-				 errhint("Give the cursor of the last row of the page before.")));
-	hex_decode(cursor, 2 * CURSOR_BYTES, bytes);
-	memcpy(&time, bytes, sizeof(time));
-	*updated_at = (Timestamp) pg_ntoh64(time);
-	memcpy(id->data, bytes + sizeof(time), UUID_LEN);
 }
 
 /*
@@ -135,7 +68,7 @@ rag_list_sessions(PG_FUNCTION_ARGS)
 
 	rag_check_max(fcinfo, 1, "max_sessions");
 	if (has_cursor)
-		decode_cursor(text_to_cstring(PG_GETARG_TEXT_PP(2)), &updated_at, &id);
+		rag_decode_cursor(text_to_cstring(PG_GETARG_TEXT_PP(2)), &updated_at, &id);
 
 	values[0] = PG_GETARG_DATUM(0);
 	values[1] = PG_GETARG_DATUM(1);

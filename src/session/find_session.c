@@ -33,6 +33,9 @@ static const RagStatement lock_sql[] =
 static const RagStatement look_sql[] =
 	RAG_ON_SESSION("SELECT FROM @extschema@.sessions", "");
 
+static const RagStatement metadata_sql[] =
+	RAG_ON_SESSION("SELECT metadata::pg_catalog.jsonb FROM @extschema@.sessions", "");
+
 /* Runs a statement of RAG_ON_SESSION() and returns the number of rows. */
 static uint64
 execute_on(const RagSession *session, const RagStatement *statements)
@@ -110,4 +113,18 @@ rag_require_session(const RagSession *session)
 	if (!rag_see_directly(session) &&
 		rag_query(look, session->nspoid, values, NULL) == 0)
 		rag_error_no_session(session->nspoid, session->id);
+}
+
+Jsonb *
+rag_read_metadata(const RagSession *session)
+{
+	Datum values[] = {UUIDPGetDatum(session->id), PointerGetDatum(session->user_id)};
+	Datum metadata;
+	bool isnull;
+
+	if (rag_query(&metadata_sql[session->user_id != NULL], session->nspoid, values,
+				  NULL) == 0)
+		rag_error_no_session(session->nspoid, session->id);
+	metadata = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
+	return isnull ? NULL : DatumGetJsonbP(metadata);
 }

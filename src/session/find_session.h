@@ -10,6 +10,8 @@
 
 #include "base/compat.h"
 
+#include "utils/jsonb.h"
+
 #include "session/session.h"
 
 /*
@@ -35,6 +37,12 @@ extern void rag_lock_existing_session(const RagSession *session);
  * locks nothing.
  */
 extern void rag_require_session(const RagSession *session);
+
+/*
+ * The metadata of the session, or NULL; in the caller's memory. Raises 23503 when the
+ * session does not exist. Sees what the calling query sees, and locks nothing.
+ */
+extern Jsonb *rag_read_metadata(const RagSession *session);
 
 /* Does the session exist, as a new command sees it? Locks nothing. */
 extern bool rag_session_exists(const RagSession *session);

@@ -19,6 +19,7 @@
 #include "message/message.h"
 #include "session/find_session.h"
 #include "session/session.h"
+#include "write/edit_messages.h"
 #include "write/update_message_direct.h"
 
 /*
@@ -53,26 +54,18 @@ static const RagStatement delete_from_sql = {
 	2,
 	{INT8OID, UUIDOID}};
 
-/* The columns that can be changed, and where a new value is among the arguments. */
-static const struct
-{
-	RagColumn col;
-	int arg;
-} editable[] = {
-	{COL_CONTENT, 2},
-	{COL_SOURCES, 3},
-	{COL_LATENCY_MS, 4},
-	{COL_TOKEN_COUNT, 5},
-	{COL_METADATA, 6},
-};
+/* The columns that can be changed. */
+static const RagColumn changeable[] = {COL_CONTENT, COL_SOURCES, COL_LATENCY_MS,
+									   COL_TOP_K, COL_QUERY_TYPE, COL_TOKEN_COUNT,
+									   COL_METADATA};
 
 /* ------------------------------------------------------------------------
- *		rag_update_message()
+ *		Changing a message
  * ------------------------------------------------------------------------
  */
 
 /*
- * The UPDATE of the columns of the mask, which has a bit for each place in editable.
+ * The UPDATE of the columns of the mask, which has a bit for each place in changeable.
  */
 static char *
 update_sql(int mask)
@@ -81,11 +74,11 @@ update_sql(int mask)
 
 	initStringInfo(&sql);
 	appendStringInfoString(&sql, "UPDATE @extschema@.messages SET ");
-	for (int i = 0; i < (int) lengthof(editable); i++)
+	for (int i = 0; i < (int) lengthof(changeable); i++)
 	{
 		if (mask & (1 << i))
-			appendStringInfo(&sql, "%s = $%d%s", rag_columns[editable[i].col].name,
-							 editable[i].col + 1, mask >> (i + 1) ? ", " : "");
+			appendStringInfo(&sql, "%s = $%d%s", rag_columns[changeable[i]].name,
+							 changeable[i] + 1, mask >> (i + 1) ? ", " : "");
 	}
 	appendStringInfoString(&sql, OF_MESSAGE);
 	return sql.data;
@@ -95,7 +88,7 @@ update_sql(int mask)
 static const RagStatement *
 update_statement(int mask)
 {
-	static RagStatement statements[1 << lengthof(editable)];
+	static RagStatement statements[1 << lengthof(changeable)];
 	RagStatement *statement = &statements[mask];
 
 	if (statement->sql == NULL)
@@ -106,30 +99,6 @@ update_statement(int mask)
 		statement->sql = MemoryContextStrdup(TopMemoryContext, update_sql(mask));
 	}
 	return statement;
-}
-
-/* Fills the message with the new values. Returns the mask of their columns. */
-static int
-changes_from_arguments(RagMessage *message, FunctionCallInfo fcinfo)
-{
-	int mask = 0;
-
-	rag_clear_message(message);
-	message->values[COL_ID] = PG_GETARG_DATUM(1);
-	message->isnull[COL_ID] = false;
-	message->values[COL_SESSION_ID] = PG_GETARG_DATUM(0);
-	message->isnull[COL_SESSION_ID] = false;
-	for (int i = 0; i < (int) lengthof(editable); i++)
-	{
-		if (PG_ARGISNULL(editable[i].arg))
-			continue;
-		message->values[editable[i].col] = PG_GETARG_DATUM(editable[i].arg);
-		message->isnull[editable[i].col] = false;
-		mask |= 1 << i;
-	}
-	if (!message->isnull[COL_SOURCES])
-		message->values[COL_SOURCES] = rag_sources_argument(message->values[COL_SOURCES]);
-	return mask;
 }
 
 static void
@@ -157,20 +126,36 @@ merge_metadata(RagMessage *message, Oid nspoid)
 static bool
 update_directly(const RagMessage *message, int mask, Oid nspoid)
 {
-	RagColumn columns[lengthof(editable)];
+	RagColumn columns[lengthof(changeable)];
 	int n = 0;
 
-	for (int i = 0; i < (int) lengthof(editable); i++)
+	for (int i = 0; i < (int) lengthof(changeable); i++)
 	{
 		if (mask & (1 << i))
-			columns[n++] = editable[i].col;
+			columns[n++] = changeable[i];
 	}
 	return rag_update_message_directly(message, columns, n, nspoid);
 }
 
-static void
-update_message(RagMessage *message, int mask, Oid nspoid)
+/* The columns that the message has new values for. */
+static int
+changed_columns(const RagMessage *message)
 {
+	int mask = 0;
+
+	for (int i = 0; i < (int) lengthof(changeable); i++)
+	{
+		if (!message->isnull[changeable[i]])
+			mask |= 1 << i;
+	}
+	return mask;
+}
+
+void
+rag_change_message(RagMessage *message, Oid nspoid)
+{
+	int mask = changed_columns(message);
+
 	if (!message->isnull[COL_METADATA])
 		merge_metadata(message, nspoid);
 	if (update_directly(message, mask, nspoid))
@@ -182,6 +167,39 @@ update_message(RagMessage *message, int mask, Oid nspoid)
 	require_message(&lock_message_sql, message, nspoid);
 	if (rag_execute_message(update_statement(mask), message, nspoid) == 0)
 		rag_error_discarded(nspoid, "messages");
+}
+
+/* ------------------------------------------------------------------------
+ *		rag_update_message()
+ * ------------------------------------------------------------------------
+ */
+
+/* Fills the message with the new values. */
+static void
+changes_from_arguments(RagMessage *message, FunctionCallInfo fcinfo)
+{
+	static const struct
+	{
+		RagColumn col;
+		int arg;
+	} arguments[] = {
+		{COL_SESSION_ID, 0},
+		{COL_ID, 1},
+		{COL_CONTENT, 2},
+		{COL_SOURCES, 3},
+		{COL_LATENCY_MS, 4},
+		{COL_TOKEN_COUNT, 5},
+		{COL_METADATA, 6},
+	};
+
+	rag_clear_message(message);
+	for (int i = 0; i < (int) lengthof(arguments); i++)
+	{
+		message->values[arguments[i].col] = PG_GETARG_DATUM(arguments[i].arg);
+		message->isnull[arguments[i].col] = PG_ARGISNULL(arguments[i].arg);
+	}
+	if (!message->isnull[COL_SOURCES])
+		message->values[COL_SOURCES] = rag_sources_argument(message->values[COL_SOURCES]);
 }
 
 /* Raises 22004 where the second argument, the id of a message, is NULL. */
@@ -218,18 +236,17 @@ rag_update_message(PG_FUNCTION_ARGS)
 {
 	RagSession session = rag_session_argument(fcinfo, 7, "messages");
 	RagMessage message;
-	int mask;
 
 	require_message_id(fcinfo, "message_id");
-	mask = changes_from_arguments(&message, fcinfo);
+	changes_from_arguments(&message, fcinfo);
 	rag_check_values(&message, session.nspoid);
 	rag_check_may_write("rag_update_message()");
 
 	SPI_connect();
-	if (mask != 0)
+	if (changed_columns(&message) != 0)
 	{
 		rag_touch_session(&session);
-		update_message(&message, mask, session.nspoid);
+		rag_change_message(&message, session.nspoid);
 	}
 	else
 	{

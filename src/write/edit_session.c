@@ -1,7 +1,7 @@
 /*
  * write/edit_session.c
  *		Creating, changing and deleting sessions: rag_create_session(),
- *		rag_update_session() and rag_delete_session().
+ *		rag_update_session(), rag_delete_session() and rag_reassign_sessions().
  */
 #include "base/compat.h"
 
@@ -32,6 +32,39 @@ static const RagStatement lock_for_delete_sql[] =
 
 static const RagStatement delete_sql[] =
 	RAG_ON_SESSION("DELETE FROM @extschema@.sessions", "");
+
+/*
+ * They are locked in one order, so that two calls at once do not wait for each other.
+ * (It is an order that the index by user gives: another one would be a reason to read
+ * another index, with the sessions of all users.)
+ */
+static const RagStatement reassign_sql = {
+	"UPDATE @extschema@.sessions SET user_id = $2"
+	" WHERE id OPERATOR(pg_catalog.=) ANY (ARRAY("
+	"SELECT s.id FROM @extschema@.sessions AS s"
+	" WHERE s.user_id::pg_catalog.text OPERATOR(pg_catalog.=) $1"
+	" ORDER BY s.user_id, s.created_at FOR NO KEY UPDATE))"
+	" AND user_id::pg_catalog.text OPERATOR(pg_catalog.=) $1",
+	2,
+	{TEXTOID, TEXTOID}};
+
+/* A session of nobody, or of the user $1. */
+#define ONE_OF(owner) " WHERE id OPERATOR(pg_catalog.=) $3 AND " owner
+#define OF_NOBODY ONE_OF("user_id IS NULL")
+#define OF_USER ONE_OF("user_id::pg_catalog.text OPERATOR(pg_catalog.=) $1")
+#define REASSIGN_ARGS \
+	3, \
+	{ \
+		TEXTOID, TEXTOID, UUIDOID \
+	}
+
+static const RagStatement reassign_one_sql[] = {
+	{"UPDATE @extschema@.sessions SET user_id = $2" OF_NOBODY, REASSIGN_ARGS},
+	{"UPDATE @extschema@.sessions SET user_id = $2" OF_USER, REASSIGN_ARGS}};
+
+static const RagStatement look_for_one_sql[] = {
+	{"SELECT FROM @extschema@.sessions" OF_NOBODY, REASSIGN_ARGS},
+	{"SELECT FROM @extschema@.sessions" OF_USER, REASSIGN_ARGS}};
 
 /*
  * rag_create_session(user_id text DEFAULT NULL, metadata jsonb DEFAULT NULL,
@@ -193,4 +226,69 @@ rag_delete_session(PG_FUNCTION_ARGS)
 	SPI_finish();
 
 	PG_RETURN_BOOL(deleted);
+}
+
+static void
+check_reassign_arguments(FunctionCallInfo fcinfo, Oid nspoid)
+{
+	if (PG_ARGISNULL(1))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("new_user_id must not be null"),
+				 rag_errtable(nspoid, "sessions", "user_id", NULL)));
+	if (PG_ARGISNULL(0) && PG_ARGISNULL(2))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("user_id must not be null"),
+				 errdetail("The sessions of nobody may be those of many people."),
+				 errhint("Give the session_id of each one."),
+				 rag_errtable(nspoid, "sessions", "user_id", NULL)));
+	rag_check_user_id(PG_GETARG_TEXT_PP(1), nspoid);
+}
+
+static uint64
+reassign_session(Oid nspoid, const Datum *values, const char *nulls)
+{
+	bool has_user = nulls[0] != 'n';
+
+	if (rag_execute(&reassign_one_sql[has_user], nspoid, values, nulls) > 0)
+		return 1;
+	if (rag_execute(&look_for_one_sql[has_user], nspoid, values, nulls) == 0)
+		rag_error_no_session(nspoid, DatumGetUUIDP(values[2]));
+	rag_error_discarded(nspoid, "sessions");
+}
+
+/*
+ * rag_reassign_sessions(user_id text, new_user_id text, session_id uuid DEFAULT NULL)
+ *		returns bigint
+ *
+ * Makes the sessions of user_id those of new_user_id, or only session_id, and returns how
+ * many they are. user_id NULL stands for a session of nobody, and then session_id must be
+ * given. updated_at stays.
+ *
+ * Errors: 22004 new_user_id is NULL, or user_id and session_id are; 22001 new_user_id
+ * longer than 2000 bytes; 23503 session_id is given, and no session of user_id; 25006
+ * read-only transaction or standby; 27000 a trigger or rule discarded the change of
+ * session_id. Since 1.3.
+ */
+PG_FUNCTION_INFO_V1(rag_reassign_sessions);
+Datum
+rag_reassign_sessions(PG_FUNCTION_ARGS)
+{
+	Oid nspoid = rag_namespace(fcinfo);
+	Datum values[] = {PG_GETARG_DATUM(0), PG_GETARG_DATUM(1), PG_GETARG_DATUM(2)};
+	const char nulls[] = {PG_ARGISNULL(0) ? 'n' : ' ', ' ', ' '};
+	uint64 reassigned;
+
+	check_reassign_arguments(fcinfo, nspoid);
+	rag_check_may_write("rag_reassign_sessions()");
+
+	SPI_connect();
+	if (PG_ARGISNULL(2))
+		reassigned = rag_execute(&reassign_sql, nspoid, values, nulls);
+	else
+		reassigned = reassign_session(nspoid, values, nulls);
+	SPI_finish();
+
+	PG_RETURN_INT64((int64) reassigned);
 }

@@ -65,21 +65,30 @@ create_key_table(int n)
 					   HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
 }
 
-/* A repeated message must be the same; otherwise its key is used by mistake. */
-static void
-check_same(const RagMessage *message, Datum role, Datum content, Oid nspoid)
+pg_noreturn static void
+error_other_message(const RagMessage *message, const char *detail, const char *hint,
+					Oid nspoid)
 {
-	if (text_equal(message->values[COL_ROLE], role) &&
-		text_equal(message->values[COL_CONTENT], content))
-		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_UNIQUE_VIOLATION),
 			 errmsg("%sidempotency_key was used for another message of the session",
 					rag_element(message->element)),
-			 errdetail("The message with this key has another role or content."),
-			 errhint("Use a new key for each new message, and the same only to repeat one."),
+			 errdetail_internal("%s", detail),
+			 errhint("%s", hint),
 			 rag_errtable(nspoid, "messages", "idempotency_key",
 						  "uq_messages_idempotency_key")));
+}
+
+/* A repeated message must be the same; otherwise its key is used by mistake. */
+static void
+check_same(const RagMessage *message, Datum role, Datum content, Oid nspoid)
+{
+	if (!text_equal(message->values[COL_ROLE], role) ||
+		!text_equal(message->values[COL_CONTENT], content))
+		error_other_message(message,
+							"The message with this key has another role or content.",
+							"Use a new key for each new message, and the same only to repeat one.",
+							nspoid);
 }
 
 /*
@@ -141,4 +150,31 @@ rag_find_repeated(RagMessage *messages, int n, Oid nspoid)
 		entry->first->isnull[COL_ID] = false;
 	}
 	hash_destroy(keys);
+}
+
+bool
+rag_find_by_key(RagMessage *message, Oid nspoid)
+{
+	Datum key = message->values[COL_IDEMPOTENCY_KEY];
+	Datum values[] = {message->values[COL_SESSION_ID],
+					  PointerGetDatum(construct_array(&key, 1, TEXTOID, -1, false,
+													  TYPALIGN_INT))};
+	uint64 nfound = rag_execute(&find_keys, nspoid, values, NULL);
+
+	for (uint64 i = 0; i < nfound; i++)
+	{
+		HeapTuple row = SPI_tuptable->vals[i];
+		TupleDesc desc = SPI_tuptable->tupdesc;
+		bool isnull;
+
+		if (!text_equal(key, SPI_getbinval(row, desc, 4, &isnull)))
+			continue; /* equal in the column's collation only */
+		if (!text_equal(message->values[COL_ROLE], SPI_getbinval(row, desc, 2, &isnull)))
+			error_other_message(message, "The message with this key has another role.",
+								"Use a new key for each new message.", nspoid);
+		message->values[COL_ID] = SPI_getbinval(row, desc, 1, &isnull);
+		message->isnull[COL_ID] = false;
+		return true;
+	}
+	return false;
 }

@@ -17,4 +17,10 @@
  */
 extern void rag_find_repeated(RagMessage *messages, int n, Oid nspoid);
 
+/*
+ * Finds the message of the session that has the key of this one: sets COL_ID and returns
+ * true. Raises 23505 if it has another role. The caller is connected to SPI.
+ */
+extern bool rag_find_by_key(RagMessage *message, Oid nspoid);
+
 #endif /* RAG_IDEMPOTENCY_H */

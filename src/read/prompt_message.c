@@ -1,0 +1,350 @@
+/*
+ * read/prompt_message.c
+ *		A message, as a chat-completions API takes it.
+ *
+ *		Such an API refuses the result of a tool without its call, and a call without its
+ *		result. So only those calls are shown that have a result in the same message, and
+ *		only their results. Whatever the metadata has in another form is left out.
+ */
+#include "base/compat.h"
+
+#include "base/json.h"
+#include "base/json_keys.h"
+#include "base/metadata.h"
+#include "read/prompt_content.h"
+#include "read/prompt_message.h"
+
+/* What is known of the id of a call. */
+enum
+{
+	CALLED,
+	ANSWERED, /* there is a result, too */
+	SHOWN	  /* the call was pushed, and its result was not yet */
+};
+
+typedef struct Message
+{
+	RagJsonbState *state;
+	JsonbValue metadata; /* an object, or null */
+	const char *content;
+	int content_len;
+	HTAB *calls; /* what is known of them, by their ids; NULL: there are none */
+	JsonbValue calls_buffer;
+	JsonbValue results_buffer;
+	const JsonbValue *call_list; /* an array, or NULL */
+	const JsonbValue *results;	 /* the same */
+} Message;
+
+static void
+push_role(RagJsonbState *state, const char *role)
+{
+	rag_push_string(state, "role", role, strlen(role));
+}
+
+/* Pushes a field of the metadata that is a string, if there is one. */
+static void
+push_string_of_metadata(const Message *message, const char *name)
+{
+	JsonbValue buffer;
+	const JsonbValue *value = rag_json_string_field(&message->metadata, name, &buffer);
+
+	if (value && value->val.string.len > 0)
+		rag_push_field(message->state, name, value);
+}
+
+/* ------------------------------------------------------------------------
+ *		Calls and results
+ * ------------------------------------------------------------------------
+ */
+
+/* Sets what is known of the string field of each element from one state to another. */
+static int
+advance(HTAB *calls, const JsonbValue *array, const char *field, int from, int to)
+{
+	JsonbIterator *it = rag_json_elements(array);
+	JsonbValue element;
+	int n = 0;
+
+	while (rag_json_next(&it, &element))
+	{
+		JsonbValue buffer;
+		const JsonbValue *id = rag_json_string_field(&element, field, &buffer);
+		int *state = id ? rag_find_json_key(calls, id) : NULL;
+
+		if (state && *state == from)
+		{
+			*state = to;
+			n++;
+		}
+	}
+	return n;
+}
+
+/* Is it a call that can be shown: one of OpenAI's form, or of LangChain's? */
+static bool
+is_call(const JsonbValue *call)
+{
+	JsonbValue buffer;
+	const JsonbValue *function = rag_json_field(call, "function", &buffer);
+
+	if (function)
+		return rag_json_is_object(function);
+	return rag_json_field(call, "custom", &buffer) != NULL ||
+		(rag_json_string_field(call, "name", &buffer) != NULL &&
+		 rag_json_field(call, "args", &buffer) != NULL);
+}
+
+/* Returns whether there is a call with its result. */
+static bool
+match_calls(Message *message)
+{
+	JsonbIterator *it;
+	JsonbValue call;
+
+	message->call_list = rag_json_array_field(&message->metadata, RAG_TOOL_CALLS,
+											  &message->calls_buffer);
+	message->results = rag_json_array_field(&message->metadata, RAG_TOOL_RESULTS,
+											&message->results_buffer);
+	if (message->call_list == NULL || message->results == NULL)
+		return false;
+	message->calls = rag_create_json_keys();
+	it = rag_json_elements(message->call_list);
+	while (rag_json_next(&it, &call))
+	{
+		JsonbValue buffer;
+		const JsonbValue *id = rag_json_string_field(&call, "id", &buffer);
+
+		if (id && is_call(&call))
+			rag_enter_json_key(message->calls, id, CALLED);
+	}
+	return advance(message->calls, message->results, "tool_call_id", CALLED, ANSWERED) > 0;
+}
+
+/* LangChain keeps the name and the arguments of a call, which are an object there. */
+static void
+push_converted_call(RagJsonbState *state, const JsonbValue *call, const JsonbValue *id)
+{
+	JsonbValue buffer;
+	Jsonb *args =
+		JsonbValueToJsonb(unconstify(JsonbValue *, rag_json_field(call, "args", &buffer)));
+	char *json = JsonbToCString(NULL, &args->root, VARSIZE(args));
+
+	rag_push_jsonb(state, WJB_BEGIN_OBJECT, NULL);
+	rag_push_field(state, "id", id);
+	rag_push_string(state, "type", "function", strlen("function"));
+	rag_push_key(state, "function");
+	rag_push_jsonb(state, WJB_BEGIN_OBJECT, NULL);
+	rag_push_field(state, "name", rag_json_string_field(call, "name", &buffer));
+	rag_push_string(state, "arguments", json, strlen(json));
+	rag_push_jsonb(state, WJB_END_OBJECT, NULL);
+	rag_push_jsonb(state, WJB_END_OBJECT, NULL);
+}
+
+static void
+push_calls(const Message *message)
+{
+	JsonbIterator *it = rag_json_elements(message->call_list);
+	JsonbValue call;
+
+	rag_push_key(message->state, RAG_TOOL_CALLS);
+	rag_push_jsonb(message->state, WJB_BEGIN_ARRAY, NULL);
+	while (rag_json_next(&it, &call))
+	{
+		JsonbValue buffer;
+		JsonbValue args_buffer;
+		const JsonbValue *id = rag_json_string_field(&call, "id", &buffer);
+		int *known = id && is_call(&call) ? rag_find_json_key(message->calls, id) : NULL;
+
+		if (known == NULL || *known != ANSWERED)
+			continue;
+		*known = SHOWN;
+		if (rag_json_field(&call, "args", &args_buffer) != NULL)
+			push_converted_call(message->state, &call, id);
+		else
+			rag_push_jsonb(message->state, WJB_ELEM, &call);
+	}
+	rag_push_jsonb(message->state, WJB_END_ARRAY, NULL);
+}
+
+static const char *const only_text[] = {NULL};
+
+/* Pushes the content of a result, which is a string in ours. */
+static void
+push_content_of_result(RagJsonbState *state, const JsonbValue *result)
+{
+	JsonbValue buffer;
+	const JsonbValue *content = rag_json_string_field(result, "content", &buffer);
+
+	rag_push_content(state, content ? content->val.string.val : "",
+					 content ? content->val.string.len : 0, result, only_text);
+}
+
+static void
+push_results(const Message *message)
+{
+	JsonbIterator *it = rag_json_elements(message->results);
+	RagJsonbState *state = message->state;
+	JsonbValue result;
+
+	while (rag_json_next(&it, &result))
+	{
+		JsonbValue buffer;
+		const JsonbValue *id = rag_json_string_field(&result, "tool_call_id", &buffer);
+		int *known = id ? rag_find_json_key(message->calls, id) : NULL;
+
+		if (known == NULL || *known != SHOWN)
+			continue;
+		*known = CALLED;
+		rag_push_jsonb(state, WJB_BEGIN_OBJECT, NULL);
+		push_role(state, "tool");
+		rag_push_field(state, "tool_call_id", id);
+		push_content_of_result(state, &result);
+		rag_push_jsonb(state, WJB_END_OBJECT, NULL);
+	}
+}
+
+/*
+ * OpenAI's older form: one call of a function, whose result has its name. Returns the
+ * result, or NULL.
+ */
+static const JsonbValue *
+find_function_result(const Message *message, const JsonbValue *call, JsonbValue *result)
+{
+	JsonbValue name_buffer;
+	const JsonbValue *name = rag_json_string_field(call, "name", &name_buffer);
+	JsonbIterator *it =
+		name && message->results ? rag_json_elements(message->results) : NULL;
+
+	while (it && rag_json_next(&it, result))
+	{
+		JsonbValue buffer;
+		const JsonbValue *of = rag_json_string_field(result, "name", &buffer);
+
+		if (of && of->val.string.len == name->val.string.len &&
+			memcmp(of->val.string.val, name->val.string.val, of->val.string.len) == 0 &&
+			rag_json_field(result, "tool_call_id", &buffer) == NULL)
+			return result;
+	}
+	return NULL;
+}
+
+static void
+push_function_result(RagJsonbState *state, const JsonbValue *result)
+{
+	JsonbValue buffer;
+
+	rag_push_jsonb(state, WJB_BEGIN_OBJECT, NULL);
+	push_role(state, "function");
+	rag_push_field(state, "name", rag_json_string_field(result, "name", &buffer));
+	push_content_of_result(state, result);
+	rag_push_jsonb(state, WJB_END_OBJECT, NULL);
+}
+
+/* ------------------------------------------------------------------------
+ *		Messages
+ * ------------------------------------------------------------------------
+ */
+
+static void
+push_user(const Message *message)
+{
+	rag_push_jsonb(message->state, WJB_BEGIN_OBJECT, NULL);
+	push_role(message->state, "user");
+	rag_push_content(message->state, message->content, message->content_len,
+					 &message->metadata, NULL);
+	push_string_of_metadata(message, "name");
+	rag_push_jsonb(message->state, WJB_END_OBJECT, NULL);
+}
+
+/* The id of an answer that is a sound: such an API takes no more of it. */
+static void
+push_audio(const Message *message)
+{
+	JsonbValue buffer;
+	JsonbValue id_buffer;
+	const JsonbValue *audio = rag_json_field(&message->metadata, "audio", &buffer);
+	const JsonbValue *id = audio ? rag_json_string_field(audio, "id", &id_buffer) : NULL;
+
+	if (id == NULL)
+		return;
+	rag_push_key(message->state, "audio");
+	rag_push_jsonb(message->state, WJB_BEGIN_OBJECT, NULL);
+	rag_push_field(message->state, "id", id);
+	rag_push_jsonb(message->state, WJB_END_OBJECT, NULL);
+}
+
+/* Has the message anything else than a text and calls? */
+static bool
+has_more(const Message *message)
+{
+	JsonbValue buffer;
+
+	return rag_json_string_field(&message->metadata, "refusal", &buffer) != NULL ||
+		rag_json_field(&message->metadata, "audio", &buffer) != NULL;
+}
+
+/* A message that says nothing, as its calls have no results yet, is left out. */
+static void
+push_assistant(Message *message)
+{
+	static const char *const allowed[] = {"refusal", NULL};
+	static const JsonbValue null = {.type = jbvNull};
+	RagJsonbState *state = message->state;
+	bool has_calls = match_calls(message);
+	JsonbValue buffer;
+	JsonbValue result;
+	const JsonbValue *call = rag_json_field(&message->metadata, RAG_FUNCTION_CALL, &buffer);
+	const JsonbValue *answer = call ? find_function_result(message, call, &result) : NULL;
+	bool is_empty = message->content_len == 0;
+
+	if (is_empty && !has_calls && !answer && !has_more(message))
+		return;
+	rag_push_jsonb(state, WJB_BEGIN_OBJECT, NULL);
+	push_role(state, "assistant");
+	if (is_empty)
+		rag_push_field(state, "content", &null);
+	else
+		rag_push_content(state, message->content, message->content_len,
+						 &message->metadata, allowed);
+	push_string_of_metadata(message, "name");
+	push_string_of_metadata(message, "refusal");
+	push_audio(message);
+	if (has_calls)
+		push_calls(message);
+	if (answer)
+		rag_push_field(state, RAG_FUNCTION_CALL, call);
+	rag_push_jsonb(state, WJB_END_OBJECT, NULL);
+	if (has_calls)
+		push_results(message);
+	if (answer)
+		push_function_result(state, answer);
+}
+
+void
+rag_push_message(RagJsonbState *state, const text *role, const text *content,
+				 Jsonb *metadata)
+{
+	Message message = {.state = state,
+					   .metadata = {.type = jbvNull},
+					   .content = VARDATA_ANY(content),
+					   .content_len = VARSIZE_ANY_EXHDR(content)};
+
+	if (metadata && JB_ROOT_IS_OBJECT(metadata))
+		message.metadata = rag_json_root(metadata);
+	if (VARSIZE_ANY_EXHDR(role) == strlen("user") &&
+		memcmp(VARDATA_ANY(role), "user", strlen("user")) == 0)
+		push_user(&message);
+	else
+		push_assistant(&message);
+	if (message.calls)
+		hash_destroy(message.calls);
+}
+
+void
+rag_push_system_message(RagJsonbState *state, const JsonbValue *content)
+{
+	rag_push_jsonb(state, WJB_BEGIN_OBJECT, NULL);
+	push_role(state, "system");
+	rag_push_field(state, "content", content);
+	rag_push_jsonb(state, WJB_END_OBJECT, NULL);
+}

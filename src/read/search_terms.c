@@ -1,0 +1,295 @@
+/*
+ * read/search_terms.c
+ *		Searching a text for words and phrases.
+ *
+ *		A term is found wherever its characters are, also within a word, so that every
+ *		language is searched, those without spaces included. Case makes no difference.
+ *		For letters of ASCII that is a matter of bytes. Other letters are compared in
+ *		upper case, which the ICU library knows best; where PostgreSQL has none, or the
+ *		database another encoding, its own locale decides. Most texts are never
+ *		converted: only a term with such letters needs it.
+ */
+#include "base/compat.h"
+
+#include "catalog/namespace.h"
+#include "catalog/pg_collation_d.h"
+#include "mb/pg_wchar.h"
+#include "nodes/pg_list.h"
+#include "nodes/value.h"
+#include "utils/builtins.h"
+#include "utils/formatting.h"
+
+#include "read/search_terms.h"
+
+/* A snippet has so many characters. */
+#define SNIPPET_LENGTH 200
+
+typedef struct Term
+{
+	char *bytes;	 /* small letters of ASCII; or all in upper case */
+	int len;
+	bool upper_case; /* which of the two */
+} Term;
+
+struct RagTerms
+{
+	Term *terms;
+	int n;
+	Oid collation; /* for upper case */
+};
+
+/* A text, in the forms that terms are looked for in; NULL: not made yet. */
+typedef struct Haystack
+{
+	const char *text;
+	int len;
+	char *small;
+	char *upper;
+	int upper_len;
+} Haystack;
+
+static char
+small_letter(char c)
+{
+	return c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c;
+}
+
+static char *
+small_letters(const char *str, int len)
+{
+	char *result = palloc_extended((Size) len + 1, MCXT_ALLOC_HUGE);
+
+	for (int i = 0; i < len; i++)
+		result[i] = small_letter(str[i]);
+	result[len] = '\0';
+	return result;
+}
+
+static Oid
+case_collation(void)
+{
+	Oid icu = get_collation_oid(list_make2(makeString(pstrdup("pg_catalog")),
+										   makeString(pstrdup("und-x-icu"))),
+								true);
+
+	return OidIsValid(icu) ? icu : DEFAULT_COLLATION_OID;
+}
+
+/* ------------------------------------------------------------------------
+ *		The query
+ * ------------------------------------------------------------------------
+ */
+
+static bool
+is_ascii(const char *str, int len)
+{
+	for (int i = 0; i < len; i++)
+	{
+		if (IS_HIGHBIT_SET(str[i]))
+			return false;
+	}
+	return true;
+}
+
+/* Do letters beyond ASCII change if the term is written in another case? */
+static bool
+needs_upper_case(const char *str, int len, const char *small, Oid collation)
+{
+	char *upper;
+	char *lower;
+
+	if (is_ascii(str, len))
+		return false;
+	upper = str_toupper(str, len, collation);
+	lower = str_tolower(str, len, collation);
+	return strcmp(small_letters(upper, strlen(upper)), small) != 0 ||
+		strcmp(small_letters(lower, strlen(lower)), small) != 0;
+}
+
+static void
+add_term(RagTerms *terms, const char *str, int len)
+{
+	Term *term = &terms->terms[terms->n++];
+	char *small = small_letters(str, len);
+
+	term->upper_case = needs_upper_case(str, len, small, terms->collation);
+	term->bytes = term->upper_case ? str_toupper(str, len, terms->collation) : small;
+	term->len = strlen(term->bytes);
+}
+
+/* The length of the white space that str, which ends with a null byte, begins with. */
+static int
+space_length(const char *str)
+{
+	static const char *const wide[] = {"\xc2\xa0", "\xe3\x80\x80"}; /* U+00A0, U+3000 */
+
+	if (isascii((unsigned char) *str) && isspace((unsigned char) *str))
+		return 1;
+	for (int i = 0; GetDatabaseEncoding() == PG_UTF8 && i < (int) lengthof(wide); i++)
+	{
+		if (strncmp(str, wide[i], strlen(wide[i])) == 0)
+			return strlen(wide[i]);
+	}
+	return 0;
+}
+
+/* The length of the term, up to the quote that ends a phrase or to white space. */
+static int
+term_length(const char *str, bool is_phrase)
+{
+	const char *end = str;
+
+	while (*end != '\0' && (is_phrase ? *end != '"' : space_length(end) == 0))
+		end += pg_mblen(end);
+	return end - str;
+}
+
+RagTerms *
+rag_parse_query(const text *query)
+{
+	char *str = text_to_cstring(query);
+	RagTerms *terms = palloc(sizeof(RagTerms));
+
+	terms->n = 0;
+	terms->terms = palloc_extended(sizeof(Term) * (strlen(str) / 2 + 1), MCXT_ALLOC_HUGE);
+	terms->collation = case_collation();
+	while (*str != '\0')
+	{
+		int space = space_length(str);
+		bool is_phrase = *str == '"';
+		int len;
+
+		if (space > 0)
+		{
+			str += space;
+			continue;
+		}
+		str += is_phrase;
+		len = term_length(str, is_phrase);
+		if (len > 0)
+			add_term(terms, str, len);
+		str += len;
+		if (is_phrase && *str == '"')
+			str++;
+	}
+	if (terms->n == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("query has no words"),
+				 errhint("Give words and \"phrases\" to search for, or NULL to search for nothing.")));
+	return terms;
+}
+
+/* ------------------------------------------------------------------------
+ *		The text
+ * ------------------------------------------------------------------------
+ */
+
+/*
+ * Does a character begin there? In UTF-8 a whole character is never found in the middle
+ * of another one; in other encodings it may be.
+ */
+static bool
+is_character(const char *str, const char *place)
+{
+	if (GetDatabaseEncoding() == PG_UTF8 || pg_database_encoding_max_length() == 1)
+		return true;
+	while (str < place)
+		str += pg_mblen(str);
+	return str == place;
+}
+
+/* The place of the term in the text, in characters from the beginning; or -1. */
+static int
+find(const Term *term, const char *str, int len)
+{
+	const char *from = str;
+	const char *place;
+
+	while ((place = memmem(from, len - (from - str), term->bytes, term->len)) != NULL)
+	{
+		if (is_character(str, place))
+			return pg_mbstrlen_with_len(str, place - str);
+		from = place + 1;
+	}
+	return -1;
+}
+
+static int
+find_term(const Term *term, Haystack *haystack, Oid collation)
+{
+	if (!term->upper_case)
+	{
+		if (haystack->small == NULL)
+			haystack->small = small_letters(haystack->text, haystack->len);
+		return find(term, haystack->small, haystack->len);
+	}
+	if (haystack->upper == NULL)
+	{
+		haystack->upper = str_toupper(haystack->text, haystack->len, collation);
+		haystack->upper_len = strlen(haystack->upper);
+	}
+	return find(term, haystack->upper, haystack->upper_len);
+}
+
+/*
+ * In a database whose encoding is SQL_ASCII a character is a byte: what may be parts of
+ * longer ones is left out at both ends of what is cut.
+ */
+static text *
+cut(const char *str, int len, int start, int end)
+{
+	if (GetDatabaseEncoding() == PG_SQL_ASCII)
+	{
+		while (start > 0 && start < end && (str[start] & 0xc0) == 0x80)
+			start++;
+		if (end < len)
+		{
+			while (end > start && (str[end - 1] & 0xc0) == 0x80)
+				end--;
+			if (end > start && IS_HIGHBIT_SET(str[end - 1]))
+				end--;
+		}
+	}
+	return cstring_to_text_with_len(str + start, end - start);
+}
+
+/* The characters of the text around a place. */
+static text *
+snippet_around(const Haystack *haystack, int place, int term_characters)
+{
+	const char *str = haystack->text;
+	int n = pg_mbstrlen_with_len(str, haystack->len);
+	int room = Max(SNIPPET_LENGTH - term_characters, 0);
+	int first = Max(Min(place - room / 2, n - SNIPPET_LENGTH), 0);
+	int start = pg_mbcharcliplen(str, haystack->len, first);
+	int length = pg_mbcharcliplen(str + start, haystack->len - start, SNIPPET_LENGTH);
+
+	return cut(str, haystack->len, start, start + length);
+}
+
+bool
+rag_has_all_terms(const RagTerms *terms, const text *haystack_text, text **snippet)
+{
+	Haystack haystack = {.text = VARDATA_ANY(haystack_text), .len = VARSIZE_ANY_EXHDR(haystack_text)};
+	const Term *first = NULL;
+	int first_place = 0;
+
+	for (int i = 0; i < terms->n; i++)
+	{
+		const Term *term = &terms->terms[i];
+		int place = find_term(term, &haystack, terms->collation);
+
+		if (place < 0)
+			return false;
+		if (first == NULL || place < first_place)
+		{
+			first = term;
+			first_place = place;
+		}
+	}
+	if (snippet)
+		*snippet = snippet_around(&haystack, first_place,
+								  pg_mbstrlen_with_len(first->bytes, first->len));
+	return true;
+}
