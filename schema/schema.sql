@@ -1,4 +1,4 @@
--- The tables and functions of rag_events 1.2, to be read by people: written by "make
+-- The tables and functions of rag_events 1.3, to be read by people: written by "make
 -- snapshot" from an installed extension. The scripts that make them are in sql/.
 
 -- conversations between a user and an assistant
@@ -107,9 +107,21 @@ FUNCTION rag_delete_messages(session_id uuid, from_id bigint, user_id text DEFAU
 FUNCTION rag_delete_session(session_id uuid, user_id text DEFAULT NULL::text)
     RETURNS boolean;
 
+-- delete the sessions of a user, except those whose metadata contains keep (or one of an array), which are counted as kept; more: there are others
+FUNCTION rag_erase_user(user_id text, keep jsonb DEFAULT NULL::jsonb, max_sessions integer DEFAULT NULL::integer, dry_run boolean DEFAULT false)
+    RETURNS TABLE(sessions bigint, messages bigint, kept bigint, more boolean);
+
+-- delete up to max_sessions sessions without activity for older_than, except those whose metadata contains keep (or one of an array); more: there are others
+FUNCTION rag_expire_sessions(older_than interval, max_sessions integer DEFAULT 1000, keep jsonb DEFAULT NULL::jsonb, dry_run boolean DEFAULT false)
+    RETURNS TABLE(sessions bigint, messages bigint, oldest timestamp without time zone, more boolean);
+
 -- a session with its messages as one JSON document, as rag_import_session() takes it
 FUNCTION rag_export_session(session_id uuid, user_id text DEFAULT NULL::text)
     RETURNS jsonb;
+
+-- sessions of a user (null: nobody's) whose title or a message has all words and "phrases" of query, and whose metadata contains filter (a key with null: is absent), latest activity first
+FUNCTION rag_find_sessions(user_id text, query text DEFAULT NULL::text, filter jsonb DEFAULT NULL::jsonb, max_sessions integer DEFAULT 20, after_cursor text DEFAULT NULL::text)
+    RETURNS TABLE(session_id uuid, title text, preview text, created_at timestamp without time zone, updated_at timestamp without time zone, metadata jsonb, cursor text, message_id bigint, role text, snippet text);
 
 -- newest messages of a session (after an id) whose tokens fit into max_tokens, oldest first, from a user's message on; a length that is not known is a quarter of the bytes
 FUNCTION rag_get_context(session_id uuid, max_tokens integer, max_messages integer DEFAULT NULL::integer, after_id bigint DEFAULT NULL::bigint, user_id text DEFAULT NULL::text)
@@ -122,6 +134,14 @@ FUNCTION rag_get_messages(session_id uuid, max_messages integer DEFAULT 50, befo
 -- first messages of a session after an id (null: from the beginning), oldest first; max_messages null: all
 FUNCTION rag_get_messages_after(session_id uuid, after_id bigint, max_messages integer DEFAULT 50, user_id text DEFAULT NULL::text, include_sources boolean DEFAULT true)
     RETURNS TABLE(id bigint, role text, content text, created_at timestamp without time zone, sources jsonb, latency_ms double precision, top_k integer, query_type text, token_count integer, metadata jsonb, idempotency_key text);
+
+-- what a model is asked with: system prompt, summary and the newest messages that fit into max_tokens, with calls and results of tools, as a chat-completions API takes it
+FUNCTION rag_get_prompt(session_id uuid, max_tokens integer, max_messages integer DEFAULT NULL::integer, user_id text DEFAULT NULL::text)
+    RETURNS jsonb;
+
+-- one session, with its title, the beginning of its first message and its metadata
+FUNCTION rag_get_session(session_id uuid, user_id text DEFAULT NULL::text)
+    RETURNS TABLE(session_id uuid, user_id text, title text, preview text, created_at timestamp without time zone, updated_at timestamp without time zone, metadata jsonb);
 
 -- create a session from a JSON document (of rag_export_session(), OpenAI's or LangChain's form) and return its id; keep_id keeps the document's
 FUNCTION rag_import_session(conversation jsonb, user_id text DEFAULT NULL::text, keep_id boolean DEFAULT false)
@@ -146,6 +166,14 @@ FUNCTION rag_migrations()
 -- version that is so many steps up (negative: down) from the installed one; null past either end
 FUNCTION rag_next_version(steps integer DEFAULT 1)
     RETURNS text;
+
+-- add a message or, where the session has one with the key, replace its content and what is not null (metadata is merged), and return its id
+FUNCTION rag_put_message(session_id uuid, idempotency_key text, role text, content text, sources jsonb DEFAULT NULL::jsonb, latency_ms double precision DEFAULT NULL::double precision, top_k integer DEFAULT NULL::integer, query_type text DEFAULT NULL::text, user_id text DEFAULT NULL::text, token_count integer DEFAULT NULL::integer, metadata jsonb DEFAULT NULL::jsonb)
+    RETURNS bigint;
+
+-- make the sessions of a user, or one of them, another user's, and return how many; user_id null: nobody's, which needs session_id
+FUNCTION rag_reassign_sessions(user_id text, new_user_id text, session_id uuid DEFAULT NULL::uuid)
+    RETURNS bigint;
 
 -- change a message: null keeps a value, metadata is merged and a key with null removed
 FUNCTION rag_update_message(session_id uuid, message_id bigint, content text DEFAULT NULL::text, sources jsonb DEFAULT NULL::jsonb, latency_ms double precision DEFAULT NULL::double precision, token_count integer DEFAULT NULL::integer, metadata jsonb DEFAULT NULL::jsonb, user_id text DEFAULT NULL::text)

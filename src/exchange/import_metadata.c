@@ -197,8 +197,9 @@ rag_text_of_content(RagExtra *extra, int element, JsonbValue *content)
 		rag_error_field(element, CONTENT, "a string or an array of parts");
 	result = text_of_parts(content, element, &nplain);
 	one_plain = nplain == 1 && is_the_text(content, VARSIZE_ANY_EXHDR(result));
-	rag_keep_field(extra, RAG_CONTENT_PARTS, strlen(RAG_CONTENT_PARTS),
-				   parts_to_keep(content, one_plain));
+	if (!rag_json_is_empty(content))
+		rag_keep_field(extra, RAG_CONTENT_PARTS, strlen(RAG_CONTENT_PARTS),
+					   parts_to_keep(content, one_plain));
 	return result;
 }
 

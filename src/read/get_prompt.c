@@ -31,6 +31,29 @@ typedef struct Prompt
  * ------------------------------------------------------------------------
  */
 
+/* Appends the text of a content: a string, or an array of parts. */
+static void
+append_text(StringInfo texts, const JsonbValue *content)
+{
+	JsonbIterator *it;
+	JsonbValue part;
+
+	if (content->type == jbvString)
+		appendBinaryStringInfo(texts, content->val.string.val, content->val.string.len);
+	if (!rag_json_is_array(content))
+		return;
+	it = rag_json_elements(content);
+	while (rag_json_next(&it, &part))
+	{
+		JsonbValue buffer;
+		const JsonbValue *text =
+			part.type == jbvString ? &part : rag_json_string_field(&part, "text", &buffer);
+
+		if (text)
+			appendBinaryStringInfo(texts, text->val.string.val, text->val.string.len);
+	}
+}
+
 /*
  * The messages that the system prompt came in, if it is still the same: their texts with
  * an empty line between them. Otherwise NULL.
@@ -51,14 +74,13 @@ find_system_messages(const JsonbValue *metadata, const JsonbValue *system_prompt
 	while (rag_json_next(&it, &message))
 	{
 		JsonbValue content_buffer;
-		const JsonbValue *content = rag_json_string_field(&message, "content",
-														  &content_buffer);
+		const JsonbValue *content = rag_json_field(&message, "content", &content_buffer);
 
 		if (content == NULL)
 			return NULL;
 		if (n++ > 0)
 			appendStringInfoString(&texts, "\n\n");
-		appendBinaryStringInfo(&texts, content->val.string.val, content->val.string.len);
+		append_text(&texts, content);
 	}
 	if (texts.len != system_prompt->val.string.len ||
 		memcmp(texts.data, system_prompt->val.string.val, texts.len) != 0)

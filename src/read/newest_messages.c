@@ -20,6 +20,21 @@
 	" AND session_id OPERATOR(pg_catalog.<=) $1" \
 	" ORDER BY session_id DESC, messages.id DESC LIMIT $3"
 
+/* The owner may have given a column another type. */
+static const char *
+typed_column_sql(RagColumn col)
+{
+	switch (col)
+	{
+		case COL_TOKEN_COUNT:
+			return "token_count::pg_catalog.int4";
+		case COL_METADATA:
+			return "metadata::pg_catalog.jsonb";
+		default:
+			return rag_column_sql(col);
+	}
+}
+
 static const RagStatement *
 newest_statement(RagNewest *newest, bool inclusive)
 {
@@ -31,7 +46,7 @@ newest_statement(RagNewest *newest, bool inclusive)
 	initStringInfo(&columns);
 	for (int i = 0; i < newest->n; i++)
 		appendStringInfo(&columns, "%s%s", i > 0 ? ", " : "",
-						 rag_column_sql(newest->columns[i]));
+						 typed_column_sql(newest->columns[i]));
 	statement->nargs = 3;
 	statement->argtypes[0] = UUIDOID;
 	statement->argtypes[1] = INT8OID;
