@@ -21,8 +21,8 @@ typedef struct RagChat
 {
 	RagMessage *messages; /* checked, in order; their ids are to be drawn */
 	int n;
-	int n_upto;			 /* number of messages up to the one with upto_id */
-	text *system_prompt; /* the instructions, or NULL */
+	int n_upto;					 /* number of messages up to the one with upto_id */
+	text *system_prompt;		 /* the instructions, or NULL */
 	JsonbValue *system_messages; /* what they came in, if more than one plain message */
 } RagChat;
 

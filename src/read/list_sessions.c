@@ -24,8 +24,7 @@
 #define LIST(condition) \
 	"SELECT s.id, %s, %s, s.created_at, s.updated_at, s.metadata, " RAG_CURSOR \
 	" FROM (SELECT id, created_at, updated_at, metadata FROM @extschema@.sessions" \
-	" WHERE " condition " AND " RAG_AFTER_CURSOR RAG_LIST_ORDER " LIMIT $2) AS s" \
-	RAG_LIST_ORDER
+	" WHERE " condition " AND " RAG_AFTER_CURSOR RAG_LIST_ORDER " LIMIT $2) AS s" RAG_LIST_ORDER
 
 static const RagStatement *
 list_statement(bool has_user)

@@ -26,7 +26,7 @@
 
 typedef struct Term
 {
-	char *bytes;	 /* small letters of ASCII; or all in upper case */
+	char *bytes; /* small letters of ASCII; or all in upper case */
 	int len;
 	bool upper_case; /* which of the two */
 } Term;

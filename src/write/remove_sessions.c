@@ -79,7 +79,10 @@ static const RagStatement count_kept_sql = {
 	{TEXTOID, JSONBARRAYOID}};
 
 #define OF_SESSIONS(column) \
-	" WHERE " column " OPERATOR(pg_catalog.=) ANY ($1)", 1, { UUIDARRAYOID }
+	" WHERE " column " OPERATOR(pg_catalog.=) ANY ($1)", 1, \
+	{ \
+		UUIDARRAYOID \
+	}
 
 static const RagStatement count_messages_sql = {
 	"SELECT pg_catalog.count(*) FROM @extschema@.messages" OF_SESSIONS("session_id")};
@@ -239,7 +242,7 @@ may_delete_messages_first(Oid nspoid)
 	bool result = rag_table_obstacle(sessions) == NULL &&
 		!has_own_delete_trigger(sessions->trigdesc) &&
 		rag_caller_obstacle(sessions, ACL_DELETE) == NULL &&
-		rag_caller_obstacle(messages, ACL_SELECT | ACL_DELETE) == NULL;
+		rag_caller_obstacle(messages, ACL_DELETE) == NULL;
 
 	table_close(messages, NoLock);
 	table_close(sessions, NoLock);

@@ -103,7 +103,16 @@ PREPARE conversation (pg_catalog.uuid, pg_catalog.text) AS
          chat.rag_update_session($1, '{"title": "t", "none": null}'::pg_catalog.jsonb, $2) AS metadata,
          chat.rag_update_message($1, chat.rag_add_message($1, 'user', 'edited'), NULL, '[]'::pg_catalog.jsonb, 1, 2, '{"a": null}'::pg_catalog.jsonb, $2) AS edited,
          chat.rag_delete_messages($1, chat.rag_add_message($1, 'user', 'deleted'), $2) AS deleted,
-         chat.rag_delete_session(chat.rag_create_session($2), $2) AS session_deleted;
+         chat.rag_delete_session(chat.rag_create_session($2), $2) AS session_deleted,
+         (SELECT pg_catalog.count(*) FROM chat.rag_get_session($1, $2)) AS session,
+         (SELECT pg_catalog.count(*) FROM chat.rag_find_sessions($2, 'e "d"', '{"none": null}'::pg_catalog.jsonb, 2, pg_catalog.concat('7', pg_catalog.repeat('f', 47)))) AS found,
+         pg_catalog.jsonb_array_length(chat.rag_get_prompt($1, 100, 2, $2)) AS prompt,
+         chat.rag_put_message($1, 'put', 'user', 'put', NULL, 1, 1, NULL, $2, 1, '{"a": 1}'::pg_catalog.jsonb) AS put,
+         chat.rag_put_message($1, 'put', 'user', 'put', NULL, 1, 1, NULL, $2, 1, '{"a": null}'::pg_catalog.jsonb) AS put_again,
+         chat.rag_reassign_sessions($2, $2) AS reassigned,
+         chat.rag_reassign_sessions($2, $2, $1) AS reassigned_one,
+         (SELECT sessions FROM chat.rag_expire_sessions('1000 years', 1, '{"a": 1}'::pg_catalog.jsonb)) AS expired,
+         (SELECT sessions FROM chat.rag_erase_user('nobody is called so', '{"a": 1}'::pg_catalog.jsonb, 1)) AS erased;
 
 --
 -- All statements prepared with the hostile path

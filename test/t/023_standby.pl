@@ -48,7 +48,9 @@ for my $call (
 	"rag_create_session('u', '{}', '00000000-0000-0000-0000-00000000000f')",
 	"rag_create_session(session_id => $session, if_not_exists => true)",
 	"rag_add_message($session, 'user', 'refused')",
-	"rag_add_message('00000000-0000-0000-0000-00000000000f', 'user', 'of no session')")
+	"rag_add_message('00000000-0000-0000-0000-00000000000f', 'user', 'of no session')",
+	"rag_put_message($session, 'k', 'user', 'refused')",
+	"rag_reassign_sessions('u', 'v')", "rag_expire_sessions('1 day')", "rag_erase_user('u')")
 {
 	is($reader->sqlstate("SELECT $call"), '25006', "$call is refused there");
 }

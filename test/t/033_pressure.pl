@@ -346,12 +346,12 @@ note('locks');
 		q(rag_add_message(S, 'user', 'x')), q(rag_add_message(S, 'user', 'x', idempotency_key => 'k')),
 		q(rag_add_messages(S, '[{"role": "user", "content": "x"}]')), q(rag_add_messages(S, '[{"role": "user", "content": "x"}]', create_session => true)),
 		q(rag_update_session(S, '{"a": 1}')), q(rag_delete_session(S)), q(rag_update_message(S, (SELECT min(id) FROM messages), 'y')),
-		q(rag_delete_messages(S, 1)), q(rag_copy_session(S)))
+		q(rag_delete_messages(S, 1)), q(rag_copy_session(S)), q(rag_put_message(S, 'k', 'user', 'x')), q(rag_reassign_sessions('nobody', 'eve', S)))
 	{
 		is($waiter->sqlstate('SELECT ' . $call =~ s/S(?=[,)])/id(1)/er), '55P03', "a lock that is not to be had: $call");
 	}
 	for my $call (q(count(*) FROM rag_get_messages(S)), q(count(*) FROM rag_get_messages_after(S, 0)), q(count(*) FROM rag_get_context(S, 1000)),
-		q(jsonb_array_length(rag_export_session(S) -> 'messages')))
+		q(jsonb_array_length(rag_export_session(S) -> 'messages')), q(jsonb_array_length(rag_get_prompt(S, NULL))))
 	{
 		is($waiter->answer('SELECT ' . $call =~ s/S(?=[,)])/id(1)/er), '20', "a reader does not wait: $call");
 	}
@@ -496,7 +496,8 @@ note('no connection left, and DISCARD ALL');
 		q(SELECT count(*) FROM rag_get_messages(S, 5)), q(SELECT count(*) FROM rag_get_messages_after(S, 0, 5)), q(SELECT count(*) > 0 FROM rag_get_context(S, 100)),
 		q(SELECT count(*) FROM rag_list_sessions(NULL)), q(SELECT rag_update_session(S, '{"a": 1}')), q(SELECT rag_update_message(S, (SELECT min(id) FROM messages), 'y')),
 		q(SELECT rag_delete_messages(S, rag_add_message(S, 'user', 'z'))), q(SELECT rag_delete_session(rag_copy_session(S))), q(SELECT rag_delete_session(rag_import_session(rag_export_session(S)))),
-		q(SELECT rag_delete_session(rag_create_session())));
+		q(SELECT rag_delete_session(rag_create_session())), q(SELECT count(*) FROM rag_get_session(S)), q(SELECT count(*) FROM rag_find_sessions(NULL, 'x')), q(SELECT jsonb_array_length(rag_get_prompt(S, 20)) > 0),
+		q(SELECT rag_put_message(S, 'put', 'user', 'x') = rag_put_message(S, 'put', 'user', 'y')), q(SELECT rag_reassign_sessions('no', 'body')), q(SELECT sessions FROM rag_expire_sessions('1000 years')), q(SELECT sessions FROM rag_erase_user('no')));
 	my @before;
 
 	fresh(1);

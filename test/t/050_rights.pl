@@ -19,11 +19,11 @@ my $schema = '"Chat Room"';
 my $script = "$FindBin::RealBin/../../examples/roles.sql";
 my $dumps = PostgreSQL::Test::Utils::tempdir();
 my $node = start_server('main');
-my @roles = qw(nobody reader writer editor owner);
+my @roles = qw(nobody reader writer editor keeper owner);
 my @chain = chain_of_versions($node);
 
 # Function => the roles for which it works; for the others it is 42501.
-my $all = 'nobody reader writer editor owner';
+my $all = 'nobody reader writer editor keeper owner';
 my %functions = (
 	rag_version => $all,
 	rag_migrations => $all,
@@ -42,23 +42,31 @@ my %functions = (
 	rag_list_sessions => 'reader editor owner',
 	rag_export_session => 'reader editor owner',
 	rag_update_session => 'editor owner',
-	rag_delete_session => 'editor owner',
+	rag_delete_session => 'editor keeper owner',
+	rag_get_session => 'reader editor owner',
+	rag_find_sessions => 'reader editor owner',
+	rag_get_prompt => 'reader editor owner',
+	rag_put_message => 'editor owner',
+	rag_reassign_sessions => 'keeper owner',
+	rag_expire_sessions => 'editor keeper owner',
+	rag_erase_user => 'editor keeper owner',
 	rag_update_message => 'editor owner',
 	rag_delete_messages => 'editor owner',
 	rag_copy_session => 'editor owner');
 
 # Table or column => role => what it may. The owner may all, and nobody nothing.
 my %rights = (
-	sessions => { editor => 'DELETE' },
-	'sessions.id' => { reader => 'SELECT', writer => 'SELECT INSERT', editor => 'SELECT INSERT' },
-	'sessions.user_id' => { reader => 'SELECT', writer => 'SELECT INSERT', editor => 'SELECT INSERT' },
-	'sessions.created_at' => { reader => 'SELECT', editor => 'SELECT INSERT' },
-	'sessions.updated_at' => { reader => 'SELECT', writer => 'SELECT UPDATE', editor => 'SELECT INSERT UPDATE' },
-	'sessions.metadata' => { reader => 'SELECT', writer => 'INSERT', editor => 'SELECT INSERT UPDATE' },
-	messages => { editor => 'DELETE' },
-	(map { ("messages.$_" => { reader => 'SELECT', writer => 'SELECT INSERT', editor => 'SELECT INSERT' }) } qw(id session_id role idempotency_key)),
-	(map { ("messages.$_" => { reader => 'SELECT', writer => 'INSERT', editor => 'SELECT INSERT' }) } qw(created_at top_k query_type)),
-	(map { ("messages.$_" => { reader => 'SELECT', writer => 'INSERT', editor => 'SELECT INSERT UPDATE' }) } qw(sources latency_ms token_count metadata)),
+	sessions => { editor => 'DELETE', keeper => 'DELETE' },
+	'sessions.id' => { reader => 'SELECT', keeper => 'SELECT', writer => 'SELECT INSERT', editor => 'SELECT INSERT' },
+	'sessions.user_id' => { reader => 'SELECT', keeper => 'SELECT UPDATE', writer => 'SELECT INSERT', editor => 'SELECT INSERT' },
+	'sessions.created_at' => { reader => 'SELECT', keeper => 'SELECT', editor => 'SELECT INSERT' },
+	'sessions.updated_at' => { reader => 'SELECT', keeper => 'SELECT', writer => 'SELECT UPDATE', editor => 'SELECT INSERT UPDATE' },
+	'sessions.metadata' => { reader => 'SELECT', keeper => 'SELECT', writer => 'INSERT', editor => 'SELECT INSERT UPDATE' },
+	messages => { editor => 'DELETE', keeper => 'DELETE' },
+	(map { ("messages.$_" => { reader => 'SELECT', writer => 'SELECT INSERT', editor => 'SELECT INSERT' }) } qw(id role idempotency_key)),
+	'messages.session_id' => { reader => 'SELECT', keeper => 'SELECT', writer => 'SELECT INSERT', editor => 'SELECT INSERT' },
+	(map { ("messages.$_" => { reader => 'SELECT', writer => 'INSERT', editor => 'SELECT INSERT' }) } qw(created_at)),
+	(map { ("messages.$_" => { reader => 'SELECT', writer => 'INSERT', editor => 'SELECT INSERT UPDATE' }) } qw(sources latency_ms top_k query_type token_count metadata)),
 	'messages.content' => { reader => 'SELECT', writer => 'SELECT INSERT', editor => 'SELECT INSERT UPDATE' },
 	messages_id_seq => { writer => 'USAGE', editor => 'USAGE' },
 	rag_migration_log => {},
@@ -191,6 +199,16 @@ sql($node, 'app', "DROP TRIGGER own ON $schema.messages; DROP TABLE $schema.own"
 	like($err, qr/permission denied for table messages/, 'a writer reads no messages');
 	unlike($err, qr/quote|Ann/, '... and is told none');
 }
+
+# Who keeps sessions deletes them, and reads no message.
+for my $role (qw(editor keeper owner))
+{
+	is( answer($node, 'app', "BEGIN; SELECT sessions > 0 AND messages > 0 FROM $schema.rag_erase_user((SELECT s.user_id FROM $schema.sessions AS s JOIN $schema.messages AS m ON m.session_id = s.id LIMIT 1)); ROLLBACK", "app_$role"),
+		't', "$role: erasing a user");
+	is( answer($node, 'app', "BEGIN; SELECT $schema.rag_reassign_sessions((SELECT user_id FROM $schema.sessions WHERE user_id IS NOT NULL LIMIT 1), 'other') > 0; ROLLBACK", "app_$role"),
+		$role eq 'editor' ? 'SQLSTATE 42501' : 't', "$role: giving a user's sessions to another");
+}
+is(sqlstate($node, 'app', "SELECT content FROM $schema.messages", 'app_keeper'), '42501', 'a keeper reads no messages');
 
 # ---------------------------------------------------------------------------
 # Steps down and up

@@ -68,8 +68,12 @@ my %ordinary = (
 	'from_version text' => "'1.0'",
 	'to_version text' => "'1.1'",
 	'user_id text' => 'NULL',
+	'new_user_id text' => "'other'",
+	'idempotency_key text' => "'key'",
+	'older_than interval' => "'1000 years'",
 	'metadata jsonb' => q('{"a": 1}'));
-my %optional = map { $_ => 1 } qw(rag_create_session.session_id rag_create_session.metadata rag_create_session.user_id);
+my %optional = map { $_ => 1 } qw(rag_create_session.session_id rag_create_session.metadata rag_create_session.user_id
+	rag_add_message.idempotency_key);
 
 sub quoted
 {

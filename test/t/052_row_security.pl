@@ -48,7 +48,11 @@ my %calls = (
 	rag_update_message => q(rag_update_message(?, 1, 'x')),
 	rag_delete_messages => 'rag_delete_messages(?, 1)',
 	rag_copy_session => 'rag_copy_session(?)',
-	rag_export_session => 'rag_export_session(?)');
+	rag_export_session => 'rag_export_session(?)',
+	rag_get_session => 'rag_get_session(?)',
+	rag_get_prompt => 'rag_get_prompt(?, 1000)',
+	rag_put_message => q(rag_put_message(?, 'key', 'user', 'x')),
+	rag_reassign_sessions => q(rag_reassign_sessions('alice', 'bob', ?)));
 
 sub tried
 {
@@ -86,7 +90,7 @@ is(rows_of($node, 'postgres', 'public'), $before, 'nothing was changed');
 
 # Messages that are hidden, in a session that is seen.
 for my $call ("rag_get_messages('$own')", "rag_get_messages_after('$own', 0)", "rag_get_context('$own', 1000)", "rag_list_sessions('bob')", "rag_list_sessions('alice')",
-	'rag_list_sessions(NULL)', "rag_export_session('$own')")
+	'rag_list_sessions(NULL)', "rag_export_session('$own')", "rag_get_prompt('$own', 1000)", "rag_find_sessions('bob', 'e')", "rag_find_sessions('alice')", "rag_find_sessions('alice', 'hidden')")
 {
 	unlike(tried($call), qr/hidden|secret/, "$call shows no hidden message");
 }
@@ -100,10 +104,21 @@ is( answer($node, 'postgres', "BEGIN; CREATE TEMPORARY TABLE copied AS SELECT ra
 	'seen, seen too', 'a copy has none of the hidden messages');
 is(answer($node, 'postgres', "BEGIN; SELECT rag_delete_messages('$own', 1); ROLLBACK", 'bob'), '2', 'deleting leaves hidden messages alone');
 
+is( answer($node, 'postgres', "SELECT count(*) FROM rag_find_sessions('bob', 'hidden')", 'bob'), '0', 'what is hidden is not found');
+for my $call ("rag_erase_user('alice')", q(rag_expire_sessions('1 microsecond')))
+{
+	my ($sessions, $left) = split /\n/, answer($node, 'postgres', "BEGIN; SELECT sessions FROM $call; RESET ROLE; ROLLBACK; SELECT 0", 'bob');
+
+	cmp_ok($sessions, '<=', 1, "$call leaves hidden sessions alone");
+}
+is(answer($node, 'postgres', q(SELECT format('%s %s %s', sessions, kept, more) FROM rag_erase_user('alice', '{"title": "hidden title"}', dry_run => true)), 'bob'), '0 0 f', '... and does not count them as kept');
+is(answer($node, 'postgres', q(BEGIN; SELECT rag_reassign_sessions('alice', 'bob'); ROLLBACK), 'bob'), '0', '... nor does anybody get them');
+
 # A key that a hidden message has: the index knows it.
 my $of_key = tried("rag_add_message('$own', 'user', 'x', idempotency_key => 'hidden key')");
 like($of_key, qr/ERROR:  23505/, 'a key that a hidden message has is taken');
 unlike($of_key, qr/hidden answer|secret|Key \(/, '... and no more is told');
+like(tried("rag_put_message('$own', 'hidden key', 'assistant', 'x')"), qr/ERROR:  23505/, '... for a message that is put as well');
 
 # Rows that the policy would hide are not written.
 for my $call ('rag_create_session(\'alice\')', "rag_add_message('$own', 'user', 'x', query_type => 'secret')",
@@ -121,6 +136,7 @@ CREATE FUNCTION pg_temp.tell(content text) RETURNS boolean LANGUAGE plpgsql COST
 SELECT * FROM rag_get_messages('$own') WHERE pg_temp.tell(content);
 SELECT * FROM rag_list_sessions('bob') WHERE pg_temp.tell(preview) OR pg_temp.tell(title);
 SELECT * FROM rag_get_context('$own', 1000) WHERE pg_temp.tell(content);
+SELECT * FROM rag_find_sessions('bob', 'e') WHERE pg_temp.tell(snippet) OR pg_temp.tell(preview);
 EOT
 
 # The test sees it.

@@ -1,0 +1,1 @@
+SELECT @extschema@.rag_reassign_sessions(user_id => 'guest', new_user_id => 'caller') >= 0;
