@@ -134,7 +134,8 @@ rag_set_summary_upto(Jsonb *metadata, int64 upto_id)
 Jsonb *
 rag_remove_summary(Jsonb *metadata)
 {
-	Datum without = remove_key(JsonbPGetDatum(metadata), RAG_SUMMARY, strlen(RAG_SUMMARY));
+	Datum without =
+		remove_key(JsonbPGetDatum(metadata), RAG_SUMMARY, strlen(RAG_SUMMARY));
 
 	return DatumGetJsonbP(remove_key(without, SUMMARY_UPTO, strlen(SUMMARY_UPTO)));
 }

@@ -62,7 +62,8 @@ static const JsonbValue *
 find_system_messages(const JsonbValue *metadata, const JsonbValue *system_prompt,
 					 JsonbValue *buffer)
 {
-	const JsonbValue *messages = rag_json_array_field(metadata, RAG_SYSTEM_MESSAGES, buffer);
+	const JsonbValue *messages =
+		rag_json_array_field(metadata, RAG_SYSTEM_MESSAGES, buffer);
 	JsonbIterator *it = messages ? rag_json_elements(messages) : NULL;
 	StringInfoData texts;
 	JsonbValue message;
@@ -137,7 +138,8 @@ static void
 push_summary(Prompt *prompt, Jsonb *metadata)
 {
 	JsonbValue buffer;
-	const JsonbValue *text = rag_json_string_field(&prompt->metadata, RAG_SUMMARY, &buffer);
+	const JsonbValue *text =
+		rag_json_string_field(&prompt->metadata, RAG_SUMMARY, &buffer);
 
 	if (text == NULL || text->val.string.len == 0)
 		return;
@@ -172,13 +174,16 @@ push_message(Prompt *prompt, HeapTuple message)
 {
 	Datum values[WINDOW_NCOLUMNS];
 	bool isnull[WINDOW_NCOLUMNS];
+	Jsonb *metadata = NULL;
 
 	heap_deform_tuple(message, prompt->window.desc, values, isnull);
 	if (isnull[WINDOW_ROLE] || isnull[WINDOW_CONTENT])
 		return;
+	if (!isnull[WINDOW_METADATA])
+		metadata = DatumGetJsonbP(values[WINDOW_METADATA]);
 	rag_push_message(&prompt->state, DatumGetTextPP(values[WINDOW_ROLE]),
 					 DatumGetTextPP(values[WINDOW_CONTENT]),
-					 isnull[WINDOW_METADATA] ? NULL : DatumGetJsonbP(values[WINDOW_METADATA]));
+					 metadata);
 }
 
 /*
@@ -192,7 +197,9 @@ push_messages(Prompt *prompt, const RagSession *session)
 	int n;
 
 	rag_fill_window(&prompt->window, session);
-	n = prompt->has_summary && window->is_whole ? list_length(window->messages) : window->n;
+	n = window->n;
+	if (prompt->has_summary && window->is_whole)
+		n = list_length(window->messages);
 	for (int i = n - 1; i >= 0; i--)
 	{
 		CHECK_FOR_INTERRUPTS();

@@ -35,7 +35,8 @@ list_statement(bool has_user)
 	RagStatement *statement = &statements[has_user];
 
 	if (statement->sql == NULL)
-		statement->sql = rag_session_sql(has_user ? LIST(RAG_OF_USER) : LIST(RAG_OF_NOBODY));
+		statement->sql =
+			rag_session_sql(has_user ? LIST(RAG_OF_USER) : LIST(RAG_OF_NOBODY));
 	return statement;
 }
 

@@ -56,14 +56,16 @@ parts_are_content(const JsonbValue *parts, const char *str, int len)
 
 	while (read_part(&it, &part))
 	{
+		const JsonbValue *text = part.text;
+
 		if (part.is_content)
 			return true;
-		if (part.text == NULL)
+		if (text == NULL)
 			continue;
-		if (part.text->val.string.len > len - place ||
-			memcmp(part.text->val.string.val, str + place, part.text->val.string.len) != 0)
+		if (text->val.string.len > len - place ||
+			memcmp(text->val.string.val, str + place, text->val.string.len) != 0)
 			return false;
-		place += part.text->val.string.len;
+		place += text->val.string.len;
 	}
 	return place == len;
 }

@@ -293,7 +293,8 @@ push_assistant(Message *message)
 	bool has_calls = match_calls(message);
 	JsonbValue buffer;
 	JsonbValue result;
-	const JsonbValue *call = rag_json_field(&message->metadata, RAG_FUNCTION_CALL, &buffer);
+	const JsonbValue *call =
+		rag_json_field(&message->metadata, RAG_FUNCTION_CALL, &buffer);
 	const JsonbValue *answer = call ? find_function_result(message, call, &result) : NULL;
 	bool is_empty = message->content_len == 0;
 

@@ -271,7 +271,8 @@ snippet_around(const Haystack *haystack, int place, int term_characters)
 bool
 rag_has_all_terms(const RagTerms *terms, const text *haystack_text, text **snippet)
 {
-	Haystack haystack = {.text = VARDATA_ANY(haystack_text), .len = VARSIZE_ANY_EXHDR(haystack_text)};
+	Haystack haystack = {.text = VARDATA_ANY(haystack_text),
+						 .len = VARSIZE_ANY_EXHDR(haystack_text)};
 	const Term *first = NULL;
 	int first_place = 0;
 

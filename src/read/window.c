@@ -20,7 +20,9 @@ static RagNewest without_metadata = {
 	WINDOW_METADATA, {COL_ID, COL_ROLE, COL_CONTENT, COL_TOKEN_COUNT}, {{0}}};
 
 static RagNewest with_metadata = {
-	WINDOW_NCOLUMNS, {COL_ID, COL_ROLE, COL_CONTENT, COL_TOKEN_COUNT, COL_METADATA}, {{0}}};
+	WINDOW_NCOLUMNS,
+	{COL_ID, COL_ROLE, COL_CONTENT, COL_TOKEN_COUNT, COL_METADATA},
+	{{0}}};
 
 typedef struct Filling
 {

@@ -357,8 +357,8 @@ rag_expire_sessions(PG_FUNCTION_ARGS)
  */
 
 /*
- * rag_erase_user(user_id text, keep jsonb DEFAULT NULL, max_sessions integer DEFAULT NULL,
- *				  dry_run boolean DEFAULT false)
+ * rag_erase_user(user_id text, keep jsonb DEFAULT NULL,
+ *				  max_sessions integer DEFAULT NULL, dry_run boolean DEFAULT false)
  *		returns table (sessions bigint, messages bigint, kept bigint, more boolean)
  *
  * Deletes the sessions of a user with their messages, at most max_sessions (NULL: all).

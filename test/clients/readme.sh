@@ -2,7 +2,7 @@
 #
 # The README and the reference say what is so:
 #
-# - Their SQL, and that of the pages on drivers and on copying from other tables, prints what they show; see document.sh.
+# - Their SQL, and that of the pages on drivers, retention and copying from other tables, prints what they show; see document.sh.
 # - The README's Python and JavaScript stand to the letter in files of examples/.
 # - The reference has every function with its parameters and result columns, and
 #   every SQLSTATE that the sources raise.
@@ -22,6 +22,8 @@ sql -c "DROP EXTENSION rag_events" || exit 1
 sql_of "$RAG_ROOT/docs/drivers.md"
 sql -c "DROP EXTENSION rag_events" || exit 1
 sql_of "$RAG_ROOT/docs/adoption.md"
+sql -c "DROP EXTENSION IF EXISTS rag_events CASCADE" -c "CREATE EXTENSION rag_events" || exit 1
+sql_of "$RAG_ROOT/docs/retention.md"
 
 # ---------------------------------------------------------------------------
 # Programs

@@ -140,7 +140,6 @@ my @calls = (
 	{ name => 'prompt', sql => "SELECT jsonb_array_length(rag_get_prompt('$id{random}', 500))", user => 'heavy', rows => 51 },
 	{ name => 'a session', sql => whole("rag_get_session('$id{random}')"), user => 'heavy', rows => 10, blocks => 5, returns => 1 },
 	{ name => 'sessions of a folder', sql => whole("rag_find_sessions('many', filter => '{\"folder\": null}')"), user => 'many', sessions => 1020, rows => 200, blocks => 20 * 8, returns => 20 },
-	{ name => 'put a message', sql => "SELECT rag_put_message('$id{random}', 'k', 'user', 'x')", user => 'heavy', writes => 1 },
 	{ name => 'change a message', sql => "SELECT rag_update_message('$id{random}', MIDDLE, 'Changed', metadata => '{\"a\": 1}')", user => 'heavy', writes => 1 },
 	{ name => 'change a message, of the user', sql => "SELECT rag_update_message('$id{crowded}', 800, 'Changed', user_id => 'crowd')", user => 'crowd', writes => 1 },
 	{ name => 'delete the last message', sql => "SELECT rag_delete_messages('$id{random}', LAST)", user => 'heavy', writes => 1, returns => 1 },
