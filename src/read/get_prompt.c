@@ -246,7 +246,7 @@ PG_FUNCTION_INFO_V1(rag_get_prompt);
 Datum
 rag_get_prompt(PG_FUNCTION_ARGS)
 {
-	RagSession session = rag_session_argument(fcinfo, 3, "messages");
+	RagSession session;
 	Prompt prompt = {
 		.window = {.left = PG_ARGISNULL(1) ? PG_INT64_MAX : PG_GETARG_INT32(1),
 				   .max = PG_ARGISNULL(2) ? PG_INT32_MAX : PG_GETARG_INT32(2),
@@ -256,6 +256,7 @@ rag_get_prompt(PG_FUNCTION_ARGS)
 
 	rag_check_max(fcinfo, 1, "max_tokens");
 	rag_check_max(fcinfo, 2, "max_messages");
+	session = rag_session_argument(fcinfo, 3, "messages");
 	SPI_connect();
 	prompt.window.desc = message_desc();
 	result = JsonbPGetDatum(make_prompt(&prompt, &session));

@@ -59,6 +59,16 @@ SELECT model.one_of('0', '1711846800.25', '-1', '1e9', '1e20', '"2024-03-31 02:3
   '"2024-02-29"', '"2023-02-29"', '"infinity"', '"yesterday"', '""', '"x"', 'true', '"1999-12-31 23:59:59.9999999"', '"4713-01-01 00:00:00 BC"')::jsonb
 $$;
 
+-- Words of the texts above, some of them of a message's end, and quotes.
+CREATE FUNCTION model.query_value() RETURNS text LANGUAGE sql VOLATILE AS $$
+SELECT model.one_of('WORD', 'word 3', '"word 3"', '3 word', 'long', '"long long" LONG', '0', '"quoted" it''s', '%s', '\ $1', E'line\treturn', chr(233), repeat(chr(233), 3), model.letter(), 'text', 'x',
+  md5(random()::text), substr(md5(random()::text), 1, 2), '"', '', '  ', '"" ""', 'a"b', '"a" b', '_ %', repeat('x', 1000))
+$$;
+
+-- What a filter may be, and what is kept.
+CREATE FUNCTION model.filter_value() RETURNS jsonb LANGUAGE sql VOLATILE AS
+$$SELECT CASE WHEN model.chance(80) THEN model.one_of('{"a": null}', '{"b": true}', '{"title": "text"}', '{"title": null, "b": null}', '{}', '[]', '[{"a": 1}, {"b": []}]')::jsonb ELSE model.json_value() END$$;
+
 -- A message as JSON, once in a while a bad one.
 CREATE FUNCTION model.element() RETURNS jsonb LANGUAGE plpgsql VOLATILE AS $$
 DECLARE e jsonb := jsonb_build_object('role', model.role_value(), 'content', model.text_value());
@@ -180,6 +190,11 @@ BEGIN
       CASE WHEN model.chance(80) THEN model.cursor_among(owner)
            ELSE model.one_of('', 'x', repeat('f', 48), repeat('0', 48), '7' || repeat('f', 47), repeat('F', 48), repeat('1', 47), repeat('1', 49), repeat(chr(233), 48)) END
     WHEN name IN ('if_not_exists', 'create_session', 'include_sources', 'keep_id') THEN model.one_of('true', 'false')
+    WHEN name = 'query' THEN model.query_value()
+    WHEN name IN ('filter', 'keep') THEN model.filter_value()::text
+    WHEN name = 'new_user_id' THEN CASE WHEN model.chance(97) THEN model.user_value() ELSE repeat('u', 2001) END
+    WHEN name = 'older_than' THEN model.one_of('1 day', '1 day', '1 year', '00:00:00.05', '0', '-1 day')
+    WHEN name = 'dry_run' THEN model.one_of('true', 'false')
     WHEN name = 'steps' THEN model.one_of('-3', '-2', '-1', '0', '1', '2', '-2147483648', '2147483647')
     ELSE model.int_value()::text END;
 END$$;
@@ -205,7 +220,10 @@ BEGIN
       EXIT WHEN NOT by_name;
       CONTINUE;
     END IF;
-    arguments := arguments || format('%s%L::%s', CASE WHEN by_name THEN f.names[i] || ' => ' END, model.value_of(f.names[i], session.id, session.user_id), f.types[i]);
+    -- Which sessions go first does not matter: none do, or all.
+    arguments := arguments || CASE WHEN f.name IN ('rag_expire_sessions', 'rag_erase_user') AND f.names[i] = 'max_sessions'
+      THEN CASE WHEN by_name THEN f.names[i] || ' => ' ELSE '' END || model.one_of('0', '100', '-1', 'NULL')
+      ELSE format('%s%L::%s', CASE WHEN by_name THEN f.names[i] || ' => ' END, model.value_of(f.names[i], session.id, session.user_id), f.types[i]) END;
   END LOOP;
   RETURN format('%s(%s)', f.name, array_to_string(arguments, ', '));
 END$$;
@@ -215,7 +233,8 @@ CREATE TABLE model.functions AS
 SELECT name, names, types, required, sum(weight) OVER (ORDER BY name) - weight AS lower, sum(weight) OVER (ORDER BY name) AS upper
 FROM (VALUES ('rag_create_session', 8), ('rag_add_message', 30), ('rag_add_messages', 14), ('rag_get_messages', 8), ('rag_get_messages_after', 6),
              ('rag_get_context', 8), ('rag_list_sessions', 6), ('rag_update_session', 5), ('rag_delete_session', 4), ('rag_update_message', 10),
-             ('rag_delete_messages', 8), ('rag_next_version', 3), ('rag_copy_session', 4), ('rag_export_session', 4), ('rag_import_session', 6)) AS w (name, weight)
+             ('rag_delete_messages', 8), ('rag_next_version', 3), ('rag_copy_session', 4), ('rag_export_session', 4), ('rag_import_session', 6),
+             ('rag_get_session', 4), ('rag_find_sessions', 10), ('rag_get_prompt', 8), ('rag_put_message', 14), ('rag_reassign_sessions', 4), ('rag_expire_sessions', 3), ('rag_erase_user', 3)) AS w (name, weight)
 JOIN (SELECT proname::text, proargnames[1:pronargs] AS names, string_to_array(oidvectortypes(proargtypes), ', ') AS types, pronargs - pronargdefaults AS required
       FROM pg_proc WHERE pronamespace = 'public'::regnamespace) AS p ON proname = name
 WHERE to_regproc('model.' || name) IS NOT NULL;

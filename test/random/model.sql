@@ -290,10 +290,10 @@ BEGIN
 END$$;
 
 CREATE FUNCTION model.rag_next_version(steps int DEFAULT 1) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE versions text[] := '{1.0,1.1,1.2}';
+DECLARE versions text[] := '{1.0,1.1,1.2,1.3}';
 BEGIN
   PERFORM model.must($1 IS NOT NULL, '22004');
-  RETURN CASE WHEN $1 BETWEEN -2 AND 0 THEN versions[3 + $1] END;
+  RETURN CASE WHEN $1 BETWEEN 1 - cardinality(versions) AND 0 THEN versions[cardinality(versions) + $1] END;
 END$$;
 
 -- Up to which message a session's summary reaches, by its metadata; NULL: it has none.
@@ -406,4 +406,177 @@ BEGIN
     UPDATE model.sessions s SET metadata = s.metadata || jsonb_build_object('summary_upto_id', renewed) WHERE s.id = new_id;
   END IF;
   RETURN new_id;
+END$$;
+
+CREATE FUNCTION model.rag_get_session(session_id uuid, user_id text DEFAULT NULL)
+RETURNS TABLE (s_id uuid, s_user text, title text, preview text, created_at timestamp, updated_at timestamp, metadata jsonb) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+BEGIN
+  PERFORM model.begin_reading($1, $2, NULL);
+  RETURN QUERY SELECT s.id, s.user_id, l.title, l.preview, l.created_at, l.updated_at, l.metadata
+    FROM model.sessions s, model.rag_list_sessions(s.user_id, NULL) AS l WHERE s.id = $1 AND l.session_id = $1;
+END$$;
+
+-- The words and phrases of a query. (Small letters of ASCII: the texts of this test have
+-- no others in two cases.)
+CREATE FUNCTION model.terms(query text) RETURNS text[] LANGUAGE sql AS $$
+SELECT coalesce(array_agg(lower(coalesce(t[1], t[2])) ORDER BY n) FILTER (WHERE coalesce(t[1], t[2]) <> ''), '{}')
+FROM regexp_matches(query, '"([^"]*)"?|((?:[^\s"][^\s]*))', 'g') WITH ORDINALITY AS m (t, n)
+$$;
+
+CREATE FUNCTION model.has_all(terms text[], content text) RETURNS bool LANGUAGE sql AS
+$$SELECT coalesce(bool_and(position(t IN lower(content)) > 0), true) FROM unnest(terms) AS t$$;
+
+CREATE FUNCTION model.snippet(terms text[], content text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+  hit record;
+  first int;
+  result text;
+BEGIN
+  SELECT position(t IN lower(content)) - 1 AS place, length(t) AS len INTO hit FROM unnest(terms) WITH ORDINALITY AS u (t, n) ORDER BY position(t IN lower(content)), n LIMIT 1;
+  first := greatest(least(hit.place - greatest(200 - hit.len, 0) / 2, length(content) - 200), 0);
+  result := substr(content, first + 1, 200);
+  IF getdatabaseencoding() = 'SQL_ASCII' THEN
+    IF first > 0 THEN result := regexp_replace(result, '^[\x80-\xbf]+', ''); END IF;
+    IF first + 200 < length(content) THEN result := regexp_replace(result, '[\x80-\xff]?[\x80-\xbf]*$', ''); END IF;
+  END IF;
+  RETURN result;
+END$$;
+
+CREATE FUNCTION model.rag_find_sessions(user_id text, query text DEFAULT NULL, filter jsonb DEFAULT NULL, max_sessions int DEFAULT 20, after_cursor text DEFAULT NULL)
+RETURNS TABLE (session_id uuid, title text, preview text, created_at timestamp, updated_at timestamp, metadata jsonb, cursor text, message_id bigint, role text, snippet text) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE terms text[] := model.terms($2);
+BEGIN
+  PERFORM model.must(coalesce($4, 0) >= 0, '22023');
+  PERFORM model.must(terms <> '{}', '22023') WHERE $2 IS NOT NULL;
+  PERFORM model.must(coalesce(jsonb_typeof($3), 'object') = 'object', '22023');
+  PERFORM model.must(coalesce($5 ~ '^[0-9a-f]{48}$', true), '22023');
+  RETURN QUERY
+  SELECT l.session_id, l.title, l.preview, l.created_at, l.updated_at, l.metadata, l.cursor, m.id, m.role, model.snippet(terms, m.content)
+  FROM model.rag_list_sessions($1, NULL, $5) AS l
+  LEFT JOIN LATERAL (SELECT * FROM model.messages m WHERE m.session_id = l.session_id AND model.has_all(terms, m.content) ORDER BY m.id DESC LIMIT 1) AS m ON $2 IS NOT NULL
+  WHERE ($2 IS NULL OR m.id IS NOT NULL OR coalesce(model.has_all(terms, l.metadata ->> 'title') AND l.metadata ->> 'title' IS NOT NULL, false))
+    AND ($3 IS NULL OR coalesce(l.metadata, '{}') @> model.fields($3))
+    AND NOT EXISTS (SELECT FROM jsonb_each($3) AS f WHERE jsonb_typeof(f.value) = 'null' AND coalesce(jsonb_strip_nulls(l.metadata), '{}') ? f.key)
+  ORDER BY l.updated_at DESC, l.session_id DESC LIMIT $4;
+END$$;
+
+-- Of sessions and messages without instructions, calls and parts.
+CREATE FUNCTION model.rag_get_prompt(session_id uuid, max_tokens int, max_messages int DEFAULT NULL, user_id text DEFAULT NULL) RETURNS jsonb LANGUAGE plpgsql AS $$
+DECLARE
+  metadata jsonb;
+  summary text;
+  upto bigint;
+  budget bigint := $2;
+  result jsonb := '[]';
+  n bigint;
+  total bigint;
+BEGIN
+  PERFORM model.begin_reading($1, $4, $2, $3);
+  SELECT s.metadata INTO metadata FROM model.sessions s WHERE s.id = $1;
+  IF jsonb_typeof(metadata) = 'object' AND jsonb_typeof(metadata -> 'summary') = 'string' AND metadata ->> 'summary' <> '' THEN
+    summary := metadata ->> 'summary';
+    upto := model.summary_upto(metadata);
+    IF ceil(octet_length(summary) / 4.0) > budget THEN
+      summary := NULL;
+    ELSE
+      budget := budget - ceil(octet_length(summary) / 4.0);
+      result := jsonb_build_array(jsonb_build_object('role', 'system', 'content', summary));
+    END IF;
+  END IF;
+  SELECT count(*) INTO total FROM model.messages m WHERE m.session_id = $1 AND coalesce(m.id > upto, true);
+  CREATE TEMP TABLE fitting ON COMMIT DROP AS
+    SELECT c.* FROM (SELECT m.id, m.role, m.content, sum(coalesce(m.token_count, ceil(octet_length(m.content) / 4.0))) OVER (ORDER BY m.id DESC) AS tokens, row_number() OVER (ORDER BY m.id DESC) AS place
+                     FROM model.messages m WHERE m.session_id = $1 AND coalesce(m.id > upto, true)) AS c
+    WHERE coalesce(tokens <= budget AND budget > 0, true) AND coalesce(place <= $3, true);
+  SELECT count(*) INTO n FROM fitting;
+  result := result || coalesce((SELECT jsonb_agg(jsonb_build_object('role', f.role, 'content', f.content) ORDER BY f.id) FROM fitting f
+    WHERE (summary IS NOT NULL AND n = total AND coalesce(n < $3, true) OR f.id >= (SELECT min(u.id) FROM fitting u WHERE u.role = 'user')) AND NOT (f.role = 'assistant' AND f.content = '')), '[]');
+  DROP TABLE fitting;
+  RETURN result;
+END$$;
+
+CREATE FUNCTION model.rag_put_message(session_id uuid, idempotency_key text, role text, content text, sources jsonb DEFAULT NULL, latency_ms float8 DEFAULT NULL,
+  top_k int DEFAULT NULL, query_type text DEFAULT NULL, user_id text DEFAULT NULL, token_count int DEFAULT NULL, metadata jsonb DEFAULT NULL) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+  first record;
+  new_sources jsonb := CASE $5 WHEN '{}' THEN '[]' ELSE $5 END;
+BEGIN
+  PERFORM model.must($1 IS NOT NULL AND $2 IS NOT NULL AND $3 IS NOT NULL AND $4 IS NOT NULL, '22004');
+  PERFORM model.must($3 = 'user' OR $3 = 'assistant', '23514');
+  PERFORM model.check_values($6, $7, $10, $11, NULL);
+  PERFORM model.must(NOT model.encoded_twice($5), '22023');
+  PERFORM model.check_values(NULL, NULL, NULL, NULL, $2);
+  PERFORM model.must(model.has_session($1, $9), '23503');
+  SELECT * INTO first FROM model.messages m WHERE m.session_id = $1 AND m.idempotency_key = $2;
+  IF NOT FOUND THEN
+    PERFORM model.touch($1);
+    INSERT INTO model.messages (id, session_id, role, content, sources, latency_ms, top_k, query_type, token_count, metadata, idempotency_key)
+    VALUES (nextval('model.next_id'), $1, $3, $4, new_sources, $6, $7, $8, $10, $11, $2);
+    RETURN currval('model.next_id');
+  END IF;
+  PERFORM model.must(first.role = $3, '23505');
+  PERFORM model.touch($1);
+  UPDATE model.messages m SET content = $4, sources = coalesce(new_sources, m.sources), latency_ms = coalesce($6, m.latency_ms), top_k = coalesce($7, m.top_k), query_type = coalesce($8, m.query_type),
+    token_count = coalesce($10, m.token_count), metadata = CASE WHEN $11 IS NULL THEN m.metadata ELSE model.merge(m.metadata, $11) END WHERE m.id = first.id;
+  RETURN first.id;
+END$$;
+
+CREATE FUNCTION model.rag_reassign_sessions(user_id text, new_user_id text, session_id uuid DEFAULT NULL) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE n bigint;
+BEGIN
+  PERFORM model.must($2 IS NOT NULL AND ($1 IS NOT NULL OR $3 IS NOT NULL), '22004');
+  PERFORM model.must(octet_length($2) <= 2000, '22001');
+  PERFORM model.must(EXISTS (SELECT FROM model.sessions s WHERE s.id = $3 AND s.user_id IS NOT DISTINCT FROM $1), '23503') WHERE $3 IS NOT NULL;
+  UPDATE model.sessions s SET user_id = $2 WHERE s.user_id IS NOT DISTINCT FROM $1 AND coalesce(s.id = $3, true);
+  GET DIAGNOSTICS n = ROW_COUNT;
+  RETURN n;
+END$$;
+
+CREATE FUNCTION model.check_keep(keep jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$
+DECLARE list jsonb := CASE jsonb_typeof(keep) WHEN 'array' THEN keep ELSE jsonb_build_array(keep) END;
+BEGIN
+  IF keep IS NULL THEN RETURN '[]'; END IF;
+  PERFORM model.must(jsonb_typeof(k) = 'object' AND k <> '{}', '22023') FROM jsonb_array_elements(list) AS k;
+  RETURN list;
+END$$;
+
+-- All of these sessions, or with dry_run none; max_sessions is 0, or more than there are.
+CREATE FUNCTION model.remove(ids uuid[], max_sessions int, dry_run bool) RETURNS record LANGUAGE plpgsql AS $$
+DECLARE
+  gone uuid[] := CASE $2 WHEN 0 THEN '{}' ELSE coalesce($1, '{}') END;
+  messages bigint := (SELECT count(*) FROM model.messages m WHERE m.session_id = ANY (gone));
+  oldest timestamp := (SELECT min(s.updated_at) FROM model.sessions s WHERE s.id = ANY (gone));
+BEGIN
+  IF NOT coalesce($3, false) THEN
+    DELETE FROM model.messages m WHERE m.session_id = ANY (gone);
+    DELETE FROM model.sessions s WHERE s.id = ANY (gone);
+  END IF;
+  RETURN (cardinality(gone)::bigint, messages, oldest, coalesce($2 = 0 AND cardinality($1) > 0, false));
+END$$;
+
+CREATE FUNCTION model.rag_expire_sessions(older_than interval, max_sessions int DEFAULT 1000, keep jsonb DEFAULT NULL, dry_run bool DEFAULT false)
+RETURNS TABLE (s bigint, m bigint, oldest timestamp, more bool) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE list jsonb;
+BEGIN
+  PERFORM model.must($1 IS NOT NULL, '22004');
+  PERFORM model.must($1 > '0' AND coalesce($2, 0) >= 0, '22023');
+  list := model.check_keep($3);
+  RETURN QUERY SELECT r.* FROM model.remove((SELECT array_agg(s.id) FROM model.sessions s WHERE s.created_at < LOCALTIMESTAMP - $1 AND s.updated_at < LOCALTIMESTAMP - $1
+      AND NOT EXISTS (SELECT FROM jsonb_array_elements(list) AS k WHERE s.metadata @> k)), $2, $4) AS r (s bigint, m bigint, oldest timestamp, more bool);
+END$$;
+
+CREATE FUNCTION model.rag_erase_user(user_id text, keep jsonb DEFAULT NULL, max_sessions int DEFAULT NULL, dry_run bool DEFAULT false)
+RETURNS TABLE (s bigint, m bigint, kept bigint, more bool) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE list jsonb;
+BEGIN
+  PERFORM model.must($1 IS NOT NULL, '22004');
+  PERFORM model.must(coalesce($3, 0) >= 0, '22023');
+  list := model.check_keep($2);
+  RETURN QUERY SELECT r.s, r.m, (SELECT count(*) FROM model.sessions s WHERE s.user_id = $1 AND EXISTS (SELECT FROM jsonb_array_elements(list) AS k WHERE s.metadata @> k)), r.more
+    FROM model.remove((SELECT array_agg(s.id) FROM model.sessions s WHERE s.user_id = $1 AND NOT EXISTS (SELECT FROM jsonb_array_elements(list) AS k WHERE s.metadata @> k)), $3, $4)
+      AS r (s bigint, m bigint, oldest timestamp, more bool);
 END$$;

@@ -47,7 +47,14 @@ my %errors = (
 	rag_next_version => '22004',
 	rag_copy_session => '22004 23503',
 	rag_export_session => '22004 23503',
-	rag_import_session => '22004 22023 23505');
+	rag_import_session => '22004 22023 23505',
+	rag_get_session => '22004 23503',
+	rag_find_sessions => '22023',
+	rag_get_prompt => '22004 22023 23503',
+	rag_put_message => '22001 22003 22004 22023 23503 23505 23514',
+	rag_reassign_sessions => '22004 23503',
+	rag_expire_sessions => '22004 22023',
+	rag_erase_user => '22004 22023');
 my %outcomes;
 
 for my $case (
