@@ -20,4 +20,5 @@ FROM postgres:${POSTGRES}
 COPY --from=build /out/ /
 # A new database gets the extension at once; rag_events_start is for the others.
 COPY docker/rag_events_start.sql /docker-entrypoint-initdb.d/
+COPY tools/lib/locks.sh /usr/local/lib/rag_events/
 COPY docker/rag_events_start.sh /usr/local/bin/rag_events_start

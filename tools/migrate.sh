@@ -17,11 +17,17 @@
 # upgrade creates the extension where the database has none, in SCHEMA=NAME if
 # given, and is safe when several run it at once.
 #
+# upgrade and downgrade wait for a lock for LOCK_TIMEOUT=5 seconds (500ms, 2min; 0: for
+# ever), say who is in the way, and try again, LOCK_ATTEMPTS=12 times in all, after
+# pauses that grow from LOCK_PAUSE=1 second. Each step is a transaction of its own.
+#
 # Exit status: 0 done; 1 refused, failed or, of check-schema, differences; 2 no connection.
 
 set -u
 # shellcheck source=tools/lib/dotenv.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib/dotenv.sh"
+# shellcheck source=tools/lib/locks.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib/locks.sh"
 
 base=1.0
 adoption=001_initial_schema
@@ -190,11 +196,23 @@ SQL
 # Going up and down
 # ---------------------------------------------------------------------------
 
-# move WAY: in one transaction, under a lock that whoever else does the same waits
-# for. Where to is looked up after that: the other may have gone there.
+# What waiting for locks asks the database.
+rag_ask() { sql -v schema="${SCHEMA-}"; }
+
+# move WAY: one step, in one transaction, under a lock that whoever else does the same waits
+# for. Where to is looked up after that: the other may have gone there. The result is for
+# rag_politely().
 move() {
-  sql -v way="$1" -v to="${TO-}" -v steps="${STEPS-}" -v schema="${SCHEMA-}" <<SQL
+  sql -v mark="$rag_mark" -v lock_timeout="$rag_lock_timeout" \
+    -v way="$1" -v to="${TO-}" -v steps="${STEPS-}" -v schema="${SCHEMA-}" <<SQL
+SET LOCAL lock_timeout = :'lock_timeout';
+\set ON_ERROR_STOP off
 DO \$\$ BEGIN PERFORM pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtext('rag_events')); END \$\$;
+\if :ERROR
+  \echo :mark failed :LAST_ERROR_SQLSTATE - - :LAST_ERROR_MESSAGE
+  \q
+\endif
+\set ON_ERROR_STOP on
 SELECT COALESCE(pg_catalog.max(extversion), '') AS current FROM pg_catalog.pg_extension
   WHERE extname = 'rag_events' \gset
 SELECT COALESCE(pg_catalog.max(t.version), '') AS target,
@@ -206,29 +224,73 @@ SELECT COALESCE(pg_catalog.max(t.version), '') AS target,
             t.n >= 0 AND t.n = COALESCE(c.n, -1) + NULLIF(:'steps', '')::int * CASE :'way' WHEN 'up' THEN 1 ELSE -1 END
           ELSE t.n = (SELECT pg_catalog.max(n) FROM $chain AS h)
         END \gset
+-- The first version on PostgreSQL's way to the target, or the target where there is no way.
+SELECT COALESCE(pg_catalog.max(pg_catalog.split_part(path, '--', 2)), :'target') AS next
+  FROM pg_catalog.pg_extension_update_paths('rag_events') WHERE source = :'current' AND target = :'target' \gset
 SELECT :'target' = '' AS nowhere, :'target' = :'current' AS there, :'current' = '' AS absent, :'schema' <> '' AS has_schema \gset
 \if :nowhere
-  \echo nowhere :current
+  \echo :mark nowhere :current
 \elif :there
-  \echo there :current
+  \echo :mark there :current
 \elif :right_way
   -- CREATE EXTENSION takes the schema from it.
   SET LOCAL search_path = DEFAULT;
+  \set ON_ERROR_STOP off
   \if :absent
     \if :has_schema
       CREATE EXTENSION rag_events SCHEMA :"schema" VERSION :'target';
     \else
       CREATE EXTENSION rag_events VERSION :'target';
     \endif
-    \echo created :target
+    \if :ERROR
+      \echo :mark failed :LAST_ERROR_SQLSTATE nothing :target :LAST_ERROR_MESSAGE
+      \q
+    \endif
+    \echo :mark created :target
   \else
-    ALTER EXTENSION rag_events UPDATE TO :'target';
-    \echo moved :current :target
+    ALTER EXTENSION rag_events UPDATE TO :'next';
+    \if :ERROR
+      \echo :mark failed :LAST_ERROR_SQLSTATE :current :next :LAST_ERROR_MESSAGE
+      \q
+    \endif
+    \echo :mark moved :current :next :target
   \endif
+  \set ON_ERROR_STOP on
 \else
-  \echo wrong_way :current :target
+  \echo :mark wrong_way :current :target
 \endif
 SQL
+}
+
+# migrate WAY: step by step. Sets word, from and to: what was done, over all steps. False
+# where a step failed; the steps before it stay.
+migrate() {
+  local start='' target status
+
+  while :; do
+    rag_politely move "$1"
+    status=$?
+    if [ "$status" -ne 0 ]; then
+      [ -z "$start" ] ||
+        echo "rag_events went from $start to $to before that, and stays there. Run this again to go on." >&2
+      return "$status"
+    fi
+    read -r word from to target <<<"$rag_result"
+    case $word in
+    moved)
+      start=${start:-$from}
+      TO=$target STEPS=
+      [ "$to" != "$target" ] || break
+      ;;
+    there)
+      # Somebody else made the last step.
+      [ -z "$start" ] || word=moved to=$from
+      break
+      ;;
+    *) return ;;
+    esac
+  done
+  from=${start:-$from}
 }
 
 check_steps() {
@@ -239,13 +301,13 @@ check_steps() {
 }
 
 upgrade() {
-  local result word from to
+  local word from to
 
+  rag_lock_settings "" || exit
   connect
   [ "${TO-}" != head ] || TO=
   check_steps
-  result=$(move up) || explain_failed_upgrade
-  read -r word from to <<<"$result"
+  migrate up || explain_failed_upgrade $?
   case $word in
   created) echo "Created rag_events $from in database \"$database\"." ;;
   moved) echo "Updated rag_events from $from to $to." ;;
@@ -255,11 +317,12 @@ upgrade() {
   esac
 }
 
-# Tables of the same name are in the way of a first installation.
+# explain_failed_upgrade STATUS: tables of the same name are in the way of a first
+# installation.
 explain_failed_upgrade() {
   local taken
 
-  if [ -z "$current" ]; then
+  if [ -z "$current" ] && [ "$1" -eq 1 ]; then
     taken=$(
       sql -v schema="${SCHEMA-}" <<'SQL'
 SELECT count(*) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = relnamespace
@@ -274,19 +337,25 @@ SQL
         "\"make upgrade\" then goes on from there. Otherwise give another schema: SCHEMA=NAME."
     fi
   fi
+  failed "$1"
+}
+
+# failed STATUS: exits as rag_politely() returned.
+failed() {
+  [ "$1" -ne 2 ] || exit 2
   exit 1
 }
 
 downgrade() {
-  local result word from to
+  local word from to
 
+  rag_lock_settings "" || exit
   connect
   require_installed
   check_steps
   [ "${TO-}" != base ] || below_base
   [ -n "${TO-}" ] || STEPS=${STEPS:-1}
-  result=$(move down) || exit
-  read -r word from to <<<"$result"
+  migrate down || failed $?
   case $word in
   moved) echo "Went back from rag_events $from to $to." ;;
   there) echo "rag_events is at $from already." ;;
@@ -315,7 +384,7 @@ command=${1-}
 [ $# -eq 0 ] || shift
 for argument in "$@"; do
   case $argument in
-  TO=* | FROM=* | STEPS=* | SCHEMA=*) declare "${argument%%=*}=${argument#*=}" ;;
+  TO=* | FROM=* | STEPS=* | SCHEMA=* | LOCK_TIMEOUT=* | LOCK_ATTEMPTS=* | LOCK_PAUSE=*) declare "${argument%%=*}=${argument#*=}" ;;
   *) die "unknown argument \"$argument\"" "$(usage)" ;;
   esac
 done

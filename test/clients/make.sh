@@ -103,7 +103,8 @@ sql -c "DROP EXTENSION rag_events"
 at_once() {
   local i
 
-  for i in {1..5}; do run upgrade >"$RAG_TMP/upgrade.$i" & done
+  # Long enough for none to tell that it waits.
+  for i in {1..5}; do run upgrade LOCK_TIMEOUT=600 >"$RAG_TMP/upgrade.$i" & done
   wait
   cat "$RAG_TMP"/upgrade.* | sort | uniq -c | sed 's/^ *//'
 }
