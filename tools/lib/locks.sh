@@ -151,8 +151,11 @@ rag_wait() {
 
 # rag_give_up STEP WHY
 rag_give_up() {
+  local plural=s
+
+  [ "$rag_lock_attempts" -ne 1 ] || plural=
   {
-    echo "error: the locks $1 were not to be had in $rag_lock_attempts attempts; the last: $2"
+    echo "error: the locks $1 were not to be had in $rag_lock_attempts attempt$plural; the last: $2"
     if [ -n "$rag_version" ]; then
       echo "rag_events is at $rag_version. This step has changed nothing."
     else
