@@ -127,13 +127,18 @@ FROM told ORDER BY since NULLS LAST, who;
 SQL
 }
 
-# rag_look: sets rag_version, empty where nothing is installed; rag_working, whether another
-# migration is at work; and rag_held and rag_end, lines that are indented.
+# rag_look: sets rag_version, a sentence; rag_working, whether another migration is at work;
+# and rag_held and rag_end, lines that are indented.
 rag_look() {
   local found
 
-  found=$(rag_in_the_way | rag_ask) || found=
-  rag_version=$(printf '%s\n' "$found" | sed -n 's/^version //p')
+  if found=$(rag_in_the_way | rag_ask); then
+    rag_version=$(printf '%s\n' "$found" | sed -n 's/^version \(.*\)/rag_events is at \1./p')
+    rag_version=${rag_version:-rag_events is not installed.}
+  else
+    found='held nobody knows: see the error above'
+    rag_version='The version is not known: see the error above.'
+  fi
   rag_working=$(printf '%s\n' "$found" | sed -n '/^working$/p')
   rag_held=$(printf '%s\n' "$found" | sed -n 's/^held /  /p')
   rag_end=$(printf '%s\n' "$found" | sed -n 's/^end /    /p')
@@ -156,15 +161,11 @@ rag_give_up() {
   [ "$rag_lock_attempts" -ne 1 ] || plural=
   {
     echo "error: the locks $1 were not to be had in $rag_lock_attempts attempt$plural; the last: $2"
-    if [ -n "$rag_version" ]; then
-      echo "rag_events is at $rag_version. This step has changed nothing."
-    else
-      echo "rag_events is not installed. Nothing was changed."
-    fi
+    echo "$rag_version This step has changed nothing."
     if [ -n "$rag_end" ]; then
       printf '%s\n' "In the way:" "$rag_held" "To end that, in psql:" "$rag_end" "Or wait longer, or more often:"
     else
-      echo "Nobody holds a lock on the tables now. Try again, or wait longer, or more often:"
+      printf '%s\n' "In the way:" "${rag_held:-  nobody who still holds a lock on the tables}" "To wait longer, or more often:"
     fi
     echo "run this again with ${rag_prefix}LOCK_TIMEOUT (now $rag_lock_timeout; 0: for ever) or ${rag_prefix}LOCK_ATTEMPTS."
   } >&2
