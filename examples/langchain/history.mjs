@@ -23,8 +23,26 @@ function pick(object, keys) {
   return Object.fromEntries(entries.filter(([, value]) => value && Object.keys(value).length > 0));
 }
 
-// isText PART: whether a part of a message's content is a text and nothing else.
-const isText = ({ type, ...rest }) => type === 'text' && Object.keys(rest).join() === 'text';
+// isPlain PART: whether a part of a message's content is a text and nothing else.
+const isPlain = ({ type, ...rest }) => type === 'text' && Object.keys(rest).join() === 'text';
+
+const textOf = (parts) => parts.map((part) => (part.type === 'text' ? part.text : '')).join('');
+
+// The parts of a content, as rag_import_session() keeps them: a text that is all of the content is not kept twice.
+function toParts(parts, text) {
+  const plain = parts.filter(isPlain);
+  const isTheText = plain.length === 1 && plain[0].text === text;
+  return parts.map((part) => (isTheText && part === plain[0] ? { type: 'text' } : part));
+}
+
+// And back. A text that was changed since takes the place of all texts.
+function fromParts(parts, text) {
+  if (parts.some((part) => part.type === 'text' && part.text === undefined)) {
+    return parts.map((part) => (part.type === 'text' && part.text === undefined ? { ...part, text } : part));
+  }
+  if (textOf(parts) === text) return parts;
+  return [...(text ? [{ type: 'text', text }] : []), ...parts.filter((part) => part.type !== 'text')];
+}
 
 // An element of what rag_add_messages() takes. The passages that an answer is based on may be in
 // additional_kwargs.sources: they are no part of a prompt and go into a column of their own.
@@ -32,8 +50,9 @@ function toRow(message) {
   const { sources, ...kwargs } = message.additional_kwargs ?? {};
   const row = { role: ROLES[message.getType()], content: message.text };
   const metadata = pick({ ...message, additional_kwargs: kwargs }, KEPT);
-  const others = typeof message.content === 'string' ? [] : message.content.filter((part) => !isText(part));
-  if (others.length > 0) metadata.content_parts = others; // images and the like
+  if (Array.isArray(message.content) && message.content.length > 0) {
+    metadata.content_parts = toParts(message.content, message.text);
+  }
   if (Object.keys(metadata).length > 0) row.metadata = metadata;
   if (sources) row.sources = sources;
   if (message.usage_metadata) row.token_count = message.usage_metadata.output_tokens;
@@ -42,15 +61,20 @@ function toRow(message) {
 }
 
 function* toMessages({ role, content: text, metadata }) {
-  const { content_parts: others, tool_results: results = [] } = metadata ?? {};
-  const content = others ? [...(text ? [{ type: 'text', text }] : []), ...others] : text;
+  const { content_parts: parts, tool_results: results = [] } = metadata ?? {};
+  const content = parts ? fromParts(parts, text) : text;
   const fields = { ...pick(metadata ?? {}, KEPT), content };
   yield role === 'user' ? new HumanMessage(fields) : new AIMessage(fields);
-  for (const result of results) yield new ToolMessage(result);
+  for (const { content_parts: kept, ...result } of results) {
+    yield new ToolMessage({ ...result, content: kept ? fromParts(kept, result.content) : result.content });
+  }
 }
 
-const toResult = (message) => (
-  { ...pick(message, ['tool_call_id', 'name', 'status', 'artifact', 'id']), content: message.content });
+function toResult(message) {
+  const result = { ...pick(message, ['tool_call_id', 'name', 'status', 'artifact', 'id']), content: message.text };
+  if (Array.isArray(message.content)) result.content_parts = toParts(message.content, message.text);
+  return result;
+}
 
 export class RagEventsChatMessageHistory extends BaseListChatMessageHistory {
   lc_namespace = ['rag_events'];

@@ -75,9 +75,12 @@ find_system_messages(const JsonbValue *metadata, const JsonbValue *system_prompt
 	while (rag_json_next(&it, &message))
 	{
 		JsonbValue content_buffer;
+		JsonbValue role_buffer;
 		const JsonbValue *content = rag_json_field(&message, "content", &content_buffer);
+		const JsonbValue *role = rag_json_string_field(&message, "role", &role_buffer);
 
-		if (content == NULL)
+		if (content == NULL || role == NULL ||
+			!(rag_json_equals(role, "system") || rag_json_equals(role, "developer")))
 			return NULL;
 		if (n++ > 0)
 			appendStringInfoString(&texts, "\n\n");

@@ -80,18 +80,38 @@ advance(HTAB *calls, const JsonbValue *array, const char *field, int from, int t
 	return n;
 }
 
-/* Is it a call that can be shown: one of OpenAI's form, or of LangChain's? */
+/* Has the object two fields that are strings? */
 static bool
-is_call(const JsonbValue *call)
+has_strings(const JsonbValue *object, const char *a, const char *b)
 {
 	JsonbValue buffer;
-	const JsonbValue *function = rag_json_field(call, "function", &buffer);
 
-	if (function)
-		return rag_json_is_object(function);
-	return rag_json_field(call, "custom", &buffer) != NULL ||
-		(rag_json_string_field(call, "name", &buffer) != NULL &&
-		 rag_json_field(call, "args", &buffer) != NULL);
+	return object && rag_json_string_field(object, a, &buffer) != NULL &&
+		rag_json_string_field(object, b, &buffer) != NULL;
+}
+
+/* The kinds of calls: OpenAI's two, and LangChain's. */
+typedef enum CallKind
+{
+	CALL_NONE,
+	CALL_FUNCTION,
+	CALL_CUSTOM,
+	CALL_LANGCHAIN
+} CallKind;
+
+static CallKind
+kind_of_call(const JsonbValue *call)
+{
+	JsonbValue buffer;
+
+	if (has_strings(rag_json_field(call, "function", &buffer), "name", "arguments"))
+		return CALL_FUNCTION;
+	if (has_strings(rag_json_field(call, "custom", &buffer), "name", "input"))
+		return CALL_CUSTOM;
+	if (rag_json_string_field(call, "name", &buffer) != NULL &&
+		rag_json_field(call, "args", &buffer) != NULL)
+		return CALL_LANGCHAIN;
+	return CALL_NONE;
 }
 
 /* Returns whether there is a call with its result. */
@@ -114,29 +134,59 @@ match_calls(Message *message)
 		JsonbValue buffer;
 		const JsonbValue *id = rag_json_string_field(&call, "id", &buffer);
 
-		if (id && is_call(&call))
+		if (id && kind_of_call(&call) != CALL_NONE)
 			rag_enter_json_key(message->calls, id, CALLED);
 	}
 	return advance(message->calls, message->results, "tool_call_id", CALLED, ANSWERED) > 0;
 }
 
-/* LangChain keeps the name and the arguments of a call, which are an object there. */
+/* Pushes two strings of an object as an object. */
 static void
-push_converted_call(RagJsonbState *state, const JsonbValue *call, const JsonbValue *id)
+push_strings(RagJsonbState *state, const char *key, const JsonbValue *object,
+			 const char *a, const char *b)
+{
+	JsonbValue buffer;
+
+	rag_push_key(state, key);
+	rag_push_jsonb(state, WJB_BEGIN_OBJECT, NULL);
+	rag_push_field(state, a, rag_json_string_field(object, a, &buffer));
+	rag_push_field(state, b, rag_json_string_field(object, b, &buffer));
+	rag_push_jsonb(state, WJB_END_OBJECT, NULL);
+}
+
+/* LangChain's arguments are JSON, and a string that holds it here. */
+static void
+push_langchain_call(RagJsonbState *state, const JsonbValue *call)
 {
 	JsonbValue buffer;
 	Jsonb *args =
 		JsonbValueToJsonb(unconstify(JsonbValue *, rag_json_field(call, "args", &buffer)));
 	char *json = JsonbToCString(NULL, &args->root, VARSIZE(args));
 
-	rag_push_jsonb(state, WJB_BEGIN_OBJECT, NULL);
-	rag_push_field(state, "id", id);
-	rag_push_string(state, "type", "function", strlen("function"));
 	rag_push_key(state, "function");
 	rag_push_jsonb(state, WJB_BEGIN_OBJECT, NULL);
 	rag_push_field(state, "name", rag_json_string_field(call, "name", &buffer));
 	rag_push_string(state, "arguments", json, strlen(json));
 	rag_push_jsonb(state, WJB_END_OBJECT, NULL);
+}
+
+/* A call, and no more than such an API knows of it. */
+static void
+push_call(RagJsonbState *state, const JsonbValue *call, const JsonbValue *id)
+{
+	CallKind kind = kind_of_call(call);
+	const char *type = kind == CALL_CUSTOM ? "custom" : "function";
+	JsonbValue buffer;
+
+	rag_push_jsonb(state, WJB_BEGIN_OBJECT, NULL);
+	rag_push_field(state, "id", id);
+	rag_push_string(state, "type", type, strlen(type));
+	if (kind == CALL_FUNCTION)
+		push_strings(state, type, rag_json_field(call, type, &buffer), "name", "arguments");
+	else if (kind == CALL_CUSTOM)
+		push_strings(state, type, rag_json_field(call, type, &buffer), "name", "input");
+	else
+		push_langchain_call(state, call);
 	rag_push_jsonb(state, WJB_END_OBJECT, NULL);
 }
 
@@ -151,17 +201,15 @@ push_calls(const Message *message)
 	while (rag_json_next(&it, &call))
 	{
 		JsonbValue buffer;
-		JsonbValue args_buffer;
 		const JsonbValue *id = rag_json_string_field(&call, "id", &buffer);
-		int *known = id && is_call(&call) ? rag_find_json_key(message->calls, id) : NULL;
+		int *known = NULL;
 
+		if (id && kind_of_call(&call) != CALL_NONE)
+			known = rag_find_json_key(message->calls, id);
 		if (known == NULL || *known != ANSWERED)
 			continue;
 		*known = SHOWN;
-		if (rag_json_field(&call, "args", &args_buffer) != NULL)
-			push_converted_call(message->state, &call, id);
-		else
-			rag_push_jsonb(message->state, WJB_ELEM, &call);
+		push_call(message->state, &call, id);
 	}
 	rag_push_jsonb(message->state, WJB_END_ARRAY, NULL);
 }
@@ -278,9 +326,13 @@ static bool
 has_more(const Message *message)
 {
 	JsonbValue buffer;
+	JsonbValue id_buffer;
+	const JsonbValue *refusal =
+		rag_json_string_field(&message->metadata, "refusal", &buffer);
+	const JsonbValue *audio = rag_json_field(&message->metadata, "audio", &id_buffer);
 
-	return rag_json_string_field(&message->metadata, "refusal", &buffer) != NULL ||
-		rag_json_field(&message->metadata, "audio", &buffer) != NULL;
+	return (refusal && refusal->val.string.len > 0) ||
+		(audio && rag_json_string_field(audio, "id", &buffer) != NULL);
 }
 
 /* A message that says nothing, as its calls have no results yet, is left out. */
@@ -295,9 +347,11 @@ push_assistant(Message *message)
 	JsonbValue result;
 	const JsonbValue *call =
 		rag_json_field(&message->metadata, RAG_FUNCTION_CALL, &buffer);
-	const JsonbValue *answer = call ? find_function_result(message, call, &result) : NULL;
+	const JsonbValue *answer = NULL;
 	bool is_empty = message->content_len == 0;
 
+	if (has_strings(call, "name", "arguments"))
+		answer = find_function_result(message, call, &result);
 	if (is_empty && !has_calls && !answer && !has_more(message))
 		return;
 	rag_push_jsonb(state, WJB_BEGIN_OBJECT, NULL);
@@ -313,7 +367,7 @@ push_assistant(Message *message)
 	if (has_calls)
 		push_calls(message);
 	if (answer)
-		rag_push_field(state, RAG_FUNCTION_CALL, call);
+		push_strings(state, RAG_FUNCTION_CALL, call, "name", "arguments");
 	rag_push_jsonb(state, WJB_END_OBJECT, NULL);
 	if (has_calls)
 		push_results(message);
