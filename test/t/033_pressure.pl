@@ -346,7 +346,7 @@ note('locks');
 		q(rag_add_message(S, 'user', 'x')), q(rag_add_message(S, 'user', 'x', idempotency_key => 'k')),
 		q(rag_add_messages(S, '[{"role": "user", "content": "x"}]')), q(rag_add_messages(S, '[{"role": "user", "content": "x"}]', create_session => true)),
 		q(rag_update_session(S, '{"a": 1}')), q(rag_delete_session(S)), q(rag_update_message(S, (SELECT min(id) FROM messages), 'y')),
-		q(rag_delete_messages(S, 1)), q(rag_copy_session(S)), q(rag_put_message(S, 'k', 'user', 'x')), q(rag_reassign_sessions('nobody', 'eve', S)))
+		q(rag_delete_messages(S, 1)), q(rag_copy_session(S)), q(rag_put_message(S, 'k', 'user', 'x')), q(rag_reassign_sessions(NULL, 'eve', S)))
 	{
 		is($waiter->sqlstate('SELECT ' . $call =~ s/S(?=[,)])/id(1)/er), '55P03', "a lock that is not to be had: $call");
 	}
@@ -438,7 +438,9 @@ fresh(1);
 						"rag_copy_session($at)", "rag_delete_session($at)", "rag_delete_messages($at, (SELECT max(id) - 3 FROM rag_get_messages($at)))",
 						qq(rag_add_messages($at, '[{"role": "user", "content": "x"}, {"role": "assistant", "content": "y"}]', create_session => true)),
 						qq(rag_update_session($at, '{"a": 1}')), "rag_import_session(rag_export_session($at))",
-						qq(rag_update_message($at, (SELECT max(id) FROM rag_get_messages($at)), 'z')))[ int(rand(7)) ];
+						qq(rag_update_message($at, (SELECT max(id) FROM rag_get_messages($at)), 'z')),
+						qq(rag_put_message($at, 'k', 'user', 'z')), q(rag_reassign_sessions('ann', 'bob')),
+						q((SELECT sessions FROM rag_expire_sessions('1 microsecond', 1))), q((SELECT sessions FROM rag_erase_user('bob'))))[ int(rand(11)) ];
 					"SELECT $call;\n"
 				} 1 .. 150)
 		} 1 .. 4);

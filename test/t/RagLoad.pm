@@ -28,11 +28,11 @@ my $calls = 300;
 
 # How often each kind of call comes. Those that only add come first.
 my @adding = (
-	[ single => 10 ], [ turn => 6 ], [ bulk => 2 ], [ create => 1 ],
+	[ single => 10 ], [ put => 4 ], [ turn => 6 ], [ bulk => 2 ], [ create => 1 ],
 	[ create_turn => 1 ], [ transaction => 3 ], [ rollback => 1 ]);
 my @changing = (
 	[ update_message => 4 ], [ update_session => 2 ], [ delete_messages => 2 ],
-	[ delete_session => 1 ], [ import => 1 ]);
+	[ delete_session => 1 ], [ import => 1 ], [ erase => 0.3 ]);
 
 # RagLoad->new(NODE, DATABASE, seed => N, writers => N, calls => N, adding => BOOL): with
 # adding, the writers only add; calls is how many a script has. The extension is in the
@@ -186,6 +186,16 @@ my %make = (
 
 		return (add_sql($session, "$tag 0", $k, $keyed), [ [ add => $session, "$tag 0", $k ] ], "$tag 0");
 	},
+	put => sub {
+		my ($tag, $model) = @_;
+		my $session = pick($shared, own_sessions($model));
+		my $k = pick(0, 1, 200);
+
+		# It grows at once, and is one message.
+		return ("CASE WHEN rag_put_message('$session', '$tag 0', 'user', 'begun', top_k => 9) > 0 "
+			  . "THEN rag_put_message('$session', '$tag 0', 'user', load_text('$tag 0', $k), top_k => $k) END",
+			[ [ add => $session, "$tag 0", $k ] ], "$tag 0");
+	},
 	turn => sub {
 		my ($tag, $model, $keyed, $create) = @_;
 		my $session = $create // pick($shared, own_sessions($model));
@@ -254,6 +264,12 @@ my %make = (
 		my $session = pick(own_sessions($model)) // return;
 
 		return ("rag_delete_session('$session')", [ [ drop => $session ] ]);
+	},
+	erase => sub {
+		my ($tag, $model) = @_;
+		my ($writer) = split ' ', $tag;
+
+		return ("sessions FROM rag_erase_user('$writer')", [ map { [ drop => $_ ] } own_sessions($model) ]);
 	});
 
 # make_call(WRITER, MODEL, KIND): one statement or transaction, as {n, sql, effects,
@@ -289,7 +305,7 @@ sub make_call
 		sql => "SELECT $n, $query;",
 		effects => $effects,
 		tags => \@tags,
-		repeatable => scalar($keyed && $kind =~ /^(single|turn|bulk|create|create_turn)$/)
+		repeatable => scalar($keyed && $kind =~ /^(single|put|turn|bulk|create|create_turn)$/)
 	};
 }
 
