@@ -35,6 +35,7 @@ struct RagTerms
 {
 	Term *terms;
 	int n;
+	int allocated;
 	Oid collation; /* for upper case */
 };
 
@@ -109,8 +110,16 @@ needs_upper_case(const char *str, int len, const char *small, Oid collation)
 static void
 add_term(RagTerms *terms, const char *str, int len)
 {
-	Term *term = &terms->terms[terms->n++];
 	char *small = small_letters(str, len);
+	Term *term;
+
+	if (terms->n == terms->allocated)
+	{
+		terms->allocated *= 2;
+		terms->terms =
+			repalloc_huge(terms->terms, sizeof(Term) * (Size) terms->allocated);
+	}
+	term = &terms->terms[terms->n++];
 
 	term->upper_case = needs_upper_case(str, len, small, terms->collation);
 	term->bytes = term->upper_case ? str_toupper(str, len, terms->collation) : small;
@@ -151,7 +160,8 @@ rag_parse_query(const text *query)
 	RagTerms *terms = palloc(sizeof(RagTerms));
 
 	terms->n = 0;
-	terms->terms = palloc_extended(sizeof(Term) * (strlen(str) / 2 + 1), MCXT_ALLOC_HUGE);
+	terms->allocated = 8;
+	terms->terms = palloc(sizeof(Term) * terms->allocated);
 	terms->collation = case_collation();
 	while (*str != '\0')
 	{
