@@ -88,6 +88,13 @@ CREATE VIEW differences AS SELECT d.*, l.section FROM rag_check_schema() AS d FU
 CREATE VIEW seen_messages AS SELECT s.id AS of, m.* FROM sessions s, rag_get_messages(s.id) AS m;
 CREATE VIEW seen_after AS SELECT s.id AS of, m.* FROM sessions s, rag_get_messages_after(s.id, 100) AS m;
 CREATE VIEW seen_context AS SELECT s.id AS of, c.* FROM sessions s, rag_get_context(s.id, 100) AS c;
+CREATE VIEW put AS SELECT i.*, rag_put_message(session, role, 'user', role, sources, abs(n), n, who, who, n, metadata) AS c FROM inputs i WHERE n < 50;
+CREATE VIEW reassigned AS SELECT i.*, rag_reassign_sessions(who, role, session) AS c FROM inputs i WHERE n < 9;
+CREATE VIEW expired AS SELECT i.n, e.* FROM inputs i, rag_expire_sessions('1 day', i.n, i.metadata, i.yes) AS e WHERE n < 9;
+CREATE VIEW erased AS SELECT i.n, e.* FROM inputs i, rag_erase_user(i.who, i.metadata, i.n, i.yes) AS e WHERE n < 9;
+CREATE VIEW seen_prompt AS SELECT s.id AS of, rag_get_prompt(s.id, 100) AS p FROM sessions s;
+CREATE VIEW seen_session AS SELECT g.* FROM sessions s, rag_get_session(s.id) AS g;
+CREATE VIEW found AS SELECT i.role AS query, f.* FROM inputs i, rag_find_sessions(i.who, i.role, i.metadata) AS f WHERE n < 50;
 CREATE VIEW seen_sessions AS SELECT u.user_id AS of, l.* FROM (SELECT DISTINCT user_id FROM sessions) AS u, rag_list_sessions(u.user_id) AS l;
 -- They are those of the user, as the tables are.
 SELECT format('ALTER TABLE %I OWNER TO smith', relname) FROM pg_class
