@@ -178,6 +178,14 @@ rag_decode_date_time(char **field, int *ftype, int nf, int *dtype, struct pg_tm 
 #define rag_has_generated_columns(constr) ((constr)->has_generated_stored)
 #endif
 
+/* 19 wants to be told when a description of rows is complete. */
+#if PG_VERSION_NUM >= 190000
+#include "access/tupdesc.h"
+#define rag_finish_desc(desc) TupleDescFinalize(desc)
+#else
+#define rag_finish_desc(desc) ((void) (desc))
+#endif
+
 /* 19 put all that building a jsonb needs into one state. */
 #include "utils/jsonb.h"
 #if PG_VERSION_NUM >= 190000

@@ -305,7 +305,7 @@ rag_find_sessions(PG_FUNCTION_ARGS)
 	Timestamp updated_at = 0;
 	pg_uuid_t id = {0};
 	Datum values[6] = {0};
-	char nulls[6] = "nnnnnn";
+	char nulls[] = "nnnnnn";
 
 	rag_check_max(fcinfo, 3, "max_sessions");
 	if (!PG_ARGISNULL(1))

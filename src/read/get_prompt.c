@@ -169,6 +169,7 @@ message_desc(void)
 	TupleDescInitEntry(desc, WINDOW_CONTENT + 1, "content", TEXTOID, -1, 0);
 	TupleDescInitEntry(desc, WINDOW_TOKEN_COUNT + 1, "token_count", INT4OID, -1, 0);
 	TupleDescInitEntry(desc, WINDOW_METADATA + 1, "metadata", JSONBOID, -1, 0);
+	rag_finish_desc(desc);
 	return desc;
 }
 

@@ -7,6 +7,7 @@
 #include "catalog/pg_type_d.h"
 #include "executor/spi.h"
 #include "funcapi.h"
+#include "utils/tuplestore.h"
 
 #include "base/error.h"
 #include "base/statement.h"
