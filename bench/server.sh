@@ -52,7 +52,7 @@ fill_wal() {
 # A port of the loopback interface is open to every user of the machine: with a
 # password.
 start_private_server() {
-  local port password settings=()
+  local port='' password settings=()
 
   if [ -z "$socket" ]; then
     port=$(free_port) || rag_die "no free port"
@@ -62,7 +62,7 @@ start_private_server() {
     "shared_buffers = $(quarter_of_memory)MB" 'max_wal_size = 32GB' 'checkpoint_timeout = 1h' \
     'autovacuum = off' 'password_encryption = scram-sha-256' "${settings[@]}" || exit 1
   data=$PGHOST/data
-  [ -z "$port" ] && return
+  [ -n "$port" ] || return 0
   export PGPORT=$port
   password=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
   sql -c "ALTER ROLE postgres PASSWORD '$password'" || exit 1
