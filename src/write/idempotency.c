@@ -17,6 +17,7 @@
 #include "base/error.h"
 #include "base/statement.h"
 #include "message/message.h"
+#include "write/find_key_direct.h"
 #include "write/idempotency.h"
 
 /*
@@ -152,8 +153,9 @@ rag_find_repeated(RagMessage *messages, int n, Oid nspoid)
 	hash_destroy(keys);
 }
 
-bool
-rag_find_by_key(RagMessage *message, Oid nspoid)
+/* The same as rag_find_key_directly(), by a statement. */
+static void
+find_key_by_statement(const RagMessage *message, Oid nspoid, RagKeyMatch *match)
 {
 	Datum key = message->values[COL_IDEMPOTENCY_KEY];
 	Datum values[] = {message->values[COL_SESSION_ID],
@@ -161,20 +163,36 @@ rag_find_by_key(RagMessage *message, Oid nspoid)
 													  TYPALIGN_INT))};
 	uint64 nfound = rag_execute(&find_keys, nspoid, values, NULL);
 
-	for (uint64 i = 0; i < nfound; i++)
+	memset(match, 0, sizeof(RagKeyMatch));
+	for (uint64 i = 0; i < nfound && !match->found; i++)
 	{
 		HeapTuple row = SPI_tuptable->vals[i];
 		TupleDesc desc = SPI_tuptable->tupdesc;
+		Datum role;
 		bool isnull;
 
 		if (!text_equal(key, SPI_getbinval(row, desc, 4, &isnull)))
 			continue; /* equal in the column's collation only */
-		if (!text_equal(message->values[COL_ROLE], SPI_getbinval(row, desc, 2, &isnull)))
-			error_other_message(message, "The message with this key has another role.",
-								"Use a new key for each new message.", nspoid);
-		message->values[COL_ID] = SPI_getbinval(row, desc, 1, &isnull);
-		message->isnull[COL_ID] = false;
-		return true;
+		match->found = true;
+		match->id = DatumGetInt64(SPI_getbinval(row, desc, 1, &isnull));
+		role = SPI_getbinval(row, desc, 2, &isnull);
+		match->role = isnull ? NULL : DatumGetTextPP(role);
 	}
-	return false;
+}
+
+bool
+rag_find_by_key(RagMessage *message, Oid nspoid)
+{
+	RagKeyMatch match;
+
+	if (!rag_find_key_directly(message, nspoid, &match))
+		find_key_by_statement(message, nspoid, &match);
+	if (!match.found)
+		return false;
+	if (!text_equal(message->values[COL_ROLE], PointerGetDatum(match.role)))
+		error_other_message(message, "The message with this key has another role.",
+							"Use a new key for each new message.", nspoid);
+	message->values[COL_ID] = Int64GetDatum(match.id);
+	message->isnull[COL_ID] = false;
+	return true;
 }
