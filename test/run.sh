@@ -235,16 +235,18 @@ client_needs() {
 export LC_ALL=C
 unset LANGUAGE
 needs="server build"
+wishes=
 for stage in $stages; do
   case $stage in
   lint) needs="$needs clang-format cppcheck shellcheck" ;;
   build) needs="$needs clang" ;;
-  tap) needs="$needs tap" ;;
+  tap) needs="$needs tap" wishes=pg_cron ;;
   clients) needs="$needs $(client_needs)" ;;
   esac
 done
 # shellcheck disable=SC2086 # a list of words
 rag_require $needs
+[ -z "$wishes" ] || rag_wish "$wishes"
 [ -z "$install_only" ] || exit 0
 rag_workdir
 mkdir "$RAG_TMP/log"

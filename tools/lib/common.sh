@@ -128,6 +128,9 @@ rag_has() {
     command -v prove && perl -MIPC::Run -MTest::More -e 1 &&
       [ -d "$(dirname "$("$pg" --pgxs)")/../test/perl/PostgreSQL" ]
     ;;
+  pg_cron)
+    [ -f "$("$pg" --sharedir)/extension/pg_cron.control" ]
+    ;;
   deb:*)
     ! rag_debian || dpkg-query -s "${1#deb:}" | grep '^Status:.* installed$'
     ;;
@@ -143,6 +146,7 @@ rag_packages() {
   server) echo postgresql-@ postgresql-client-@ ;;
   build) echo postgresql-server-dev-@ gcc libc6-dev make ;;
   tap) echo libipc-run-perl perl postgresql-server-dev-@ ;;
+  pg_cron) echo postgresql-@-cron ;;
   deb:*) echo "${1#deb:}" ;;
   *) echo "$1" ;;
   esac
@@ -189,6 +193,21 @@ rag_require() {
     echo "PG_CONFIG=/path/to/pg_config chooses among several PostgreSQL installations."
   } >&2
   exit 1
+}
+
+# rag_wish NEED…: the same for what is not in every release of Debian, and what the tests
+# can do without (they say so): installs what apt has for the major of PG_CONFIG, which
+# rag_require has set, and never fails.
+rag_wish() {
+  local need wanted=() major
+
+  major=$("$PG_CONFIG" --version | sed 's/[^0-9]*\([0-9]*\).*/\1/')
+  for need in $(rag_missing "$@"); do
+    # shellcheck disable=SC2046 # a list of words
+    ! apt-cache show $(rag_packages "$need" | sed "s/@/$major/g") >/dev/null 2>&1 || wanted+=("$need")
+  done
+  [ ${#wanted[@]} -gt 0 ] && rag_debian && { [ "$(id -u)" -eq 0 ] || command -v sudo >/dev/null; } || return 0
+  rag_apt_install "${wanted[@]}" || rag_note "going on without: ${wanted[*]}"
 }
 
 # The packages of the server and of PgBouncer start services when they are installed,
