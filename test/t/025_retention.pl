@@ -53,7 +53,8 @@ sub session_id { return sprintf("'%032d'", @_); }
 sub add { return 'SELECT chat.rag_add_message(' . session_id($_[0]) . ", 'user', '$_[1]')"; }
 
 # prepare(NODE): the roles; sessions that are to expire (the first $old of them), five
-# pinned ones of that age, and five that are awake. A trigger notes who deletes how many.
+# pinned ones of that age, and five that are awake. A trigger on the messages notes who
+# deletes those of how many (on the sessions, it would change the way that is taken).
 sub prepare
 {
 	my ($node) = @_;
@@ -74,8 +75,8 @@ FROM (SELECT n, CASE WHEN n <= $old THEN 'old' WHEN n <= $old + 5 THEN 'pinned' 
 INSERT INTO chat.messages (session_id, role, content) SELECT id, 'user', 'x' FROM chat.sessions, generate_series(1, 3);
 CREATE TABLE batches (by name, id bigint, sessions bigint);
 CREATE FUNCTION note() RETURNS trigger SECURITY DEFINER LANGUAGE plpgsql
-AS 'BEGIN INSERT INTO public.batches SELECT session_user, txid_current(), count(*) FROM gone; RETURN NULL; END';
-CREATE TRIGGER note AFTER DELETE ON chat.sessions REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION note();
+AS 'BEGIN INSERT INTO public.batches SELECT session_user, txid_current(), count(DISTINCT session_id) FROM gone; RETURN NULL; END';
+CREATE TRIGGER note AFTER DELETE ON chat.messages REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION note();
 EOT
 	return;
 }
@@ -180,7 +181,8 @@ EOT
 	schedule($node, 'keeper', scheduled(block(qr/cron\.schedule\('expire-log'/)));
 	schedule($node, 'keeper', sprintf($failing, 'no schema', ''));
 	schedule($node, 'outsider', sprintf($failing, 'no right', 'chat.'));
-	schedule($node, 'no_password', "SELECT cron.schedule('no password', '$often', 'SELECT 1')");
+	sql($node, $db, 'ALTER ROLE no_password SET search_path = chat');
+	schedule($node, 'no_password', "SELECT cron.schedule('no password', '$often', 'SELECT * FROM rag_expire_sessions(''90 years'')')");
 	return;
 }
 
@@ -267,7 +269,12 @@ sub check_cron
 	like(ends($node, 'no password'), $no_password, "$name: ... and how it goes without a password");
 	is( sql($node, $db, 'SELECT string_agg(username, $$ $$) FROM cron.job_run_details WHERE jobid = 0'),
 		'outsider', "$name: a role empties its own log");
-	schedule($node, 'keeper', "CREATE TEMP TABLE log AS " . block(qr/return_message/) . 'SELECT 1 / (count(*) = 3)::int FROM log');
+	is( sql($node, $db,
+			'SET SESSION AUTHORIZATION keeper; SELECT count(*) FROM ('
+			  . block(qr/return_message/) =~ s/;\s*\z//r
+			  . ') AS log; SELECT DISTINCT username FROM cron.job_run_details'),
+		"3\nkeeper", "$name: a role sees its own log");
+	is(sql($node, $db, "SELECT coalesce(current_setting('cron.timezone', true), 'GMT')"), 'GMT', "$name: in GMT");
 	return;
 }
 
@@ -287,6 +294,7 @@ SKIP:
 	my $written = run_jobs($connection, $worker);
 
 	note("pg_cron $cron_version, $written messages in each database meanwhile");
+	is(sql($worker, $db, 'SHOW cron.host'), 'localhost', 'connections would go to localhost');
 	check_cron($connection, $written, qr/^no_password: failed: connection failed$/);
 	check_cron($worker, $written, qr/^no_password: succeeded: [^;]*$/);
 	$_->stop for $connection, $worker;
