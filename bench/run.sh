@@ -17,15 +17,22 @@
 #   history   the same from Node, and by LangChain's and Mastra's histories
 #   context   what fits into 4000 tokens, from Node: rag_get_context(), and all messages
 #             trimmed there
-#   window    20 messages for a prompt: rag_get_context(), a SELECT with a window sum,
-#             rag_get_messages()
-#   edit      an update of a message: rag_update_message(), one WITH statement
+#   window    20 messages for a prompt: rag_get_context(), rag_get_prompt(), a SELECT with
+#             a window sum, rag_get_messages()
+#   budget    4000 tokens of a session of 200: rag_get_context(), a SELECT
+#   edit      an update of a message: rag_update_message(), rag_put_message(), one WITH
+#             statement
+#   put       a new message with a key: rag_put_message(), rag_add_message()
+#   session   8 connections that write into one session
+#   find      a search over 20,000 messages: rag_find_sessions(), a SELECT with ILIKE
+#   delete    an answer, a session, a thousand old sessions: our functions, plain SQL
+#   cold      the last 20 messages when nothing is in a cache, before and after CLUSTER
 #   sidebar   a user's sessions: rag_list_sessions(), and a join with GROUP BY
 #   import    whole conversations from Node: rag_import_session(), rag_add_message()
 #
 #   --data FILE     take real messages from FILE, instead of bench/rag.jsonl: JSON
 #                   Lines, {"messages": [{"role", "content", "sources", …}, …], …}
-#   --full          growth, last: 10 million messages, too (3 GB of disk)
+#   --full          growth, last: 10 million messages, too (3 GB of disk); find: 1 million
 #   --rounds N      measurements of each way (15)
 #   --messages N    messages that one measurement of message and growth writes, and
 #                   calls that one of last makes (1000)
@@ -49,7 +56,8 @@ bench=$RAG_ROOT/bench
 real=$bench/rag.jsonl
 rounds=15 messages=1000 sessions=1000
 here='' split='' socket='' full='' commit=on fsync=off svg=$bench/results.svg
-all_parts=(message turn bulk growth clients last history context window edit sidebar import)
+all_parts=(message turn bulk growth clients last history context window budget edit put session find delete cold
+  sidebar import)
 parts=()
 
 while [ $# -gt 0 ]; do
@@ -73,7 +81,8 @@ while [ $# -gt 0 ]; do
     shift
     ;;
   message | turn | bulk | growth | clients) parts+=("$1") ;;
-  last | history | context | window | edit | sidebar | import) parts+=("$1") ;;
+  last | history | context | window | budget | edit | put | session | find | delete | cold) parts+=("$1") ;;
+  sidebar | import) parts+=("$1") ;;
   *) rag_die "unknown argument \"$1\"; see the head of bench/run.sh" ;;
   esac
   shift

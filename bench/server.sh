@@ -71,6 +71,11 @@ start_private_server() {
   export PGHOST=127.0.0.1 PGPASSWORD=$password
 }
 
+# restart_server: the private one.
+restart_server() {
+  rag_as_user "$(rag_pg pg_ctl)" restart -s -w -m fast -D "$data" -l "${data%/data}/log" </dev/null || exit 1
+}
+
 # split_cpus: sets client, the command that runs a client on the first half of the
 # CPUs, and leaves the other half to the server's connections.
 split_cpus() {

@@ -1,0 +1,1 @@
+SELECT * FROM rag_expire_sessions('1 day', 1000);

@@ -1,0 +1,2 @@
+\set n :n + 1
+DELETE FROM sessions WHERE id = lpad(:n, 32, '0')::uuid;

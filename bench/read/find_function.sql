@@ -1,0 +1,1 @@
+SELECT * FROM rag_find_sessions('searcher', :word);
