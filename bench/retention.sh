@@ -13,7 +13,8 @@
 #   --expire N      sessions that expire (100000); as many stay
 #   --messages N    messages in the table, the same number in each session (1000000)
 #   --batch N       sessions that one call deletes (1000)
-#   --rate N        calls of the reader in a second; the writer makes a quarter (200)
+#   --rate N        calls of the reader in a second; the writer makes a quarter (200). More than
+#                   the machine can do shows as times that are much longer, before as well
 #   --seconds N     how long it runs before (20)
 #   --patience N    how many seconds autovacuum may take afterwards (600)
 #
