@@ -170,6 +170,16 @@ rag_decode_date_time(char **field, int *ftype, int nf, int *dtype, struct pg_tm 
 					   (wait), (failure), (mode), (indexes))
 #endif
 
+#if PG_VERSION_NUM >= 190000
+#define rag_table_tuple_delete(rel, tid, cid, snapshot, wait, failure) \
+	table_tuple_delete((rel), (tid), (cid), 0, (snapshot), InvalidSnapshot, (wait), \
+					   (failure))
+#else
+#define rag_table_tuple_delete(rel, tid, cid, snapshot, wait, failure) \
+	table_tuple_delete((rel), (tid), (cid), (snapshot), InvalidSnapshot, (wait), \
+					   (failure), false)
+#endif
+
 /* 18 has virtual generated columns, too. */
 #if PG_VERSION_NUM >= 180000
 #define rag_has_generated_columns(constr) \

@@ -16,17 +16,20 @@
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/array.h"
+#include "utils/datum.h"
 #include "utils/fmgrprotos.h"
 #include "utils/jsonb.h"
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
+#include "utils/uuid.h"
 
 #include "base/error.h"
 #include "base/json.h"
 #include "base/schema.h"
 #include "base/statement.h"
 #include "base/table_facts.h"
+#include "write/delete_sessions_direct.h"
 
 /* What is kept, and what is not, by the array $2, which may be NULL. */
 #define IS_KEPT "(metadata::pg_catalog.jsonb OPERATOR(pg_catalog.@>) ANY ($2)) IS TRUE"
@@ -97,7 +100,7 @@ typedef struct Batch
 {
 	Oid nspoid;
 	bool dry_run;
-	ArrayType *ids; /* of the sessions */
+	Datum *ids;		/* of the sessions */
 	int64 sessions; /* their number */
 	int64 messages; /* the number of theirs */
 	Timestamp oldest;
@@ -182,7 +185,6 @@ static void
 find_sessions(Batch *batch, const RagStatement *statements, Datum *values, char *nulls,
 			  bool has_max, int32 max)
 {
-	ArrayBuildState *ids = initArrayResult(UUIDOID, CurrentMemoryContext, false);
 	uint64 found;
 
 	values[2] = Int64GetDatum((int64) max + 1);
@@ -190,6 +192,8 @@ find_sessions(Batch *batch, const RagStatement *statements, Datum *values, char 
 	found = rag_execute(&statements[!batch->dry_run], batch->nspoid, values, nulls);
 	batch->more = has_max && found > (uint64) max;
 	batch->sessions = batch->more ? max : (int64) found;
+	batch->ids = palloc_extended(sizeof(Datum) * Max(batch->sessions, 1),
+								 MCXT_ALLOC_HUGE);
 	for (int64 i = 0; i < batch->sessions; i++)
 	{
 		HeapTuple row = SPI_tuptable->vals[i];
@@ -198,11 +202,10 @@ find_sessions(Batch *batch, const RagStatement *statements, Datum *values, char 
 
 		if (!isnull && (i == 0 || DatumGetTimestamp(updated_at) < batch->oldest))
 			batch->oldest = DatumGetTimestamp(updated_at);
-		ids = accumArrayResult(ids, SPI_getbinval(row, SPI_tuptable->tupdesc, 1, &isnull),
-							   false, UUIDOID, CurrentMemoryContext);
+		batch->ids[i] = datumCopy(SPI_getbinval(row, SPI_tuptable->tupdesc, 1, &isnull),
+								  false, UUID_LEN);
 	}
 	SPI_freetuptable(SPI_tuptable);
-	batch->ids = DatumGetArrayTypeP(makeArrayResult(ids, CurrentMemoryContext));
 }
 
 static int64
@@ -260,20 +263,34 @@ error_kept(Oid nspoid)
 			 rag_errtable(nspoid, "sessions", NULL, NULL)));
 }
 
+/* Deletes by statements what there is. Returns the number of sessions. */
+static int64
+delete_by_statements(Batch *batch, const Datum *ids)
+{
+	if (may_delete_messages_first(batch->nspoid))
+		batch->messages += rag_execute(&delete_messages_sql, batch->nspoid, ids, NULL);
+	else
+		batch->messages += count(&count_messages_sql, batch->nspoid, ids, NULL);
+	return (int64) rag_execute(&delete_sessions_sql, batch->nspoid, ids, NULL);
+}
+
 static void
 delete_sessions(Batch *batch)
 {
-	Datum values[] = {PointerGetDatum(batch->ids)};
+	Datum ids = PointerGetDatum(construct_array(batch->ids, (int) batch->sessions,
+												UUIDOID, UUID_LEN, false,
+												TYPALIGN_CHAR));
+	int64 deleted = 0;
 
 	if (batch->sessions == 0)
 		return;
-	if (!batch->dry_run && may_delete_messages_first(batch->nspoid))
-		batch->messages = rag_execute(&delete_messages_sql, batch->nspoid, values, NULL);
-	else
-		batch->messages = count(&count_messages_sql, batch->nspoid, values, NULL);
-	if (!batch->dry_run &&
-		rag_execute(&delete_sessions_sql, batch->nspoid, values, NULL) <
-			(uint64) batch->sessions)
+	if (batch->dry_run)
+		batch->messages = count(&count_messages_sql, batch->nspoid, &ids, NULL);
+	else if (!rag_delete_sessions_directly(batch->nspoid, batch->ids,
+										   (int) batch->sessions, &deleted,
+										   &batch->messages))
+		deleted += delete_by_statements(batch, &ids);
+	if (!batch->dry_run && deleted < batch->sessions)
 		error_kept(batch->nspoid);
 }
 

@@ -1,0 +1,91 @@
+--
+-- Sessions are deleted with their messages directly where the tables are plain for the
+-- caller, and by DELETE where they are not. The result is the same. Only a DELETE has a
+-- plan that the backend keeps, and that tells which way was taken.
+--
+\getenv test_dir PG_ABS_SRCDIR
+\i :test_dir/sql/opening.psql
+DROP ROLE IF EXISTS regress_rag_keeper;
+CREATE ROLE regress_rag_keeper IN ROLE pg_read_all_stats;
+CREATE FUNCTION pass() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN coalesce(OLD, NEW); END $$;
+-- Three sessions of alice with 0, 1 and 2 messages (one of them large), and one of bob.
+CREATE FUNCTION prepare() RETURNS void LANGUAGE sql AS $$
+  DELETE FROM sessions;
+  INSERT INTO sessions (id, user_id, created_at, updated_at) SELECT format('00000000-0000-4000-8000-00000000000%s', n)::uuid, CASE n WHEN 4 THEN 'bob' ELSE 'alice' END, '2020-01-01', '2020-01-02' FROM generate_series(1, 4) AS n;
+  INSERT INTO messages (session_id, role, content) SELECT id, 'user', CASE i WHEN 2 THEN (SELECT string_agg(md5(n::text), '') FROM generate_series(1, 1000) AS n) ELSE 'x' END
+  FROM sessions, generate_series(1, right(id::text, 1)::int - 1) AS i;
+$$;
+-- Erases alice, and tells the way, the result, and what is left.
+CREATE FUNCTION erase(OUT way text, OUT result text, OUT sessions_left bigint, OUT messages_left bigint) LANGUAGE plpgsql AS $$
+BEGIN
+  SELECT format('%s %s %s %s', e.sessions, e.messages, e.kept, e.more) INTO result FROM rag_erase_user('alice') AS e;
+  SELECT CASE count(*) WHEN 0 THEN 'directly' ELSE 'by DELETE' END INTO way FROM pg_backend_memory_contexts WHERE ident LIKE 'DELETE FROM %.sessions WHERE id%';
+  SELECT count(*) INTO sessions_left FROM sessions;
+  SELECT count(*) INTO messages_left FROM messages;
+END $$;
+SELECT prepare();
+\c
+SELECT * FROM erase();
+SELECT user_id FROM sessions;
+
+--
+-- What is no reason for a DELETE
+--
+SELECT prepare();
+\c
+CREATE TRIGGER pass BEFORE INSERT OR UPDATE ON messages FOR EACH ROW EXECUTE FUNCTION pass();
+CREATE INDEX ON messages (md5(content));
+ALTER TABLE messages ADD CHECK (content <> 'nothing'), ALTER id TYPE bigint, ADD own text DEFAULT 'own';
+BEGIN; SELECT * FROM erase(); ROLLBACK;
+-- The foreign key is gone, or another one.
+BEGIN; ALTER TABLE messages DROP CONSTRAINT messages_session_id_fkey; SELECT * FROM erase(); ROLLBACK;
+BEGIN; ALTER TABLE messages DROP CONSTRAINT messages_session_id_fkey, ADD FOREIGN KEY (session_id) REFERENCES sessions DEFERRABLE INITIALLY DEFERRED; SELECT * FROM erase(); SET CONSTRAINTS ALL IMMEDIATE; ROLLBACK;
+DROP TRIGGER pass ON messages;
+
+--
+-- What is one
+--
+\c
+BEGIN; CREATE TRIGGER pass BEFORE DELETE ON messages FOR EACH ROW EXECUTE FUNCTION pass(); SELECT * FROM erase(); ROLLBACK;
+\c
+BEGIN; CREATE TRIGGER pass AFTER DELETE ON sessions FOR EACH STATEMENT EXECUTE FUNCTION pass(); SELECT * FROM erase(); ROLLBACK;
+\c
+BEGIN; CREATE RULE log AS ON DELETE TO messages WHERE false DO ALSO NOTHING; SELECT * FROM erase(); ROLLBACK;
+\c
+BEGIN; CREATE TABLE child () INHERITS (messages); SELECT * FROM erase(); ROLLBACK;
+\c
+BEGIN; CREATE TABLE note (message_id bigint REFERENCES messages ON DELETE CASCADE); INSERT INTO note SELECT id FROM messages; SELECT * FROM erase(); SELECT count(*) FROM note; ROLLBACK;
+\c
+BEGIN; CREATE TABLE note (session_id uuid REFERENCES sessions ON DELETE CASCADE); INSERT INTO note SELECT id FROM sessions; SELECT * FROM erase(); SELECT count(*) FROM note; ROLLBACK;
+\c
+BEGIN; ALTER TABLE messages ADD parent uuid REFERENCES sessions ON DELETE SET NULL; UPDATE messages SET parent = '00000000-0000-4000-8000-000000000001'; SELECT * FROM erase(); SELECT parent FROM messages; ROLLBACK;
+\c
+BEGIN; DROP INDEX ix_messages_session_id; DROP INDEX ix_messages_session_created; DROP INDEX uq_messages_idempotency_key; SELECT * FROM erase(); ROLLBACK;
+\c
+BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT * FROM erase(); ROLLBACK;
+\c
+GRANT SELECT, UPDATE, DELETE ON sessions TO regress_rag_keeper;
+GRANT SELECT (session_id), DELETE ON messages TO regress_rag_keeper;
+-- erase() counts all, which that role may do as well.
+GRANT SELECT ON messages TO regress_rag_keeper;
+BEGIN; SET ROLE regress_rag_keeper; SELECT * FROM erase(); ROLLBACK;
+\c
+REVOKE DELETE ON messages FROM regress_rag_keeper;
+BEGIN; SET ROLE regress_rag_keeper; SELECT * FROM erase(); ROLLBACK;
+\c
+GRANT DELETE ON messages TO regress_rag_keeper;
+ALTER TABLE messages ENABLE ROW LEVEL SECURITY;
+CREATE POLICY visible ON messages USING (content = 'x');
+BEGIN; SET ROLE regress_rag_keeper; SELECT * FROM erase(); RESET ROLE; SELECT count(*) FROM messages; ROLLBACK;
+-- A publication wants an identity of what is deleted.
+\c
+ALTER TABLE messages DISABLE ROW LEVEL SECURITY, REPLICA IDENTITY NOTHING;
+SET client_min_messages = error;
+CREATE PUBLICATION regress_rag_publication FOR TABLE messages;
+BEGIN; SELECT rag_erase_user('alice'); ROLLBACK;
+DROP PUBLICATION regress_rag_publication;
+
+DROP EXTENSION rag_events;
+DROP FUNCTION prepare, erase, pass;
+DROP OWNED BY regress_rag_keeper;
+DROP ROLE regress_rag_keeper;
