@@ -19,6 +19,7 @@
 #include "message/message.h"
 #include "session/find_session.h"
 #include "session/session.h"
+#include "write/delete_direct.h"
 #include "write/edit_messages.h"
 #include "write/update_message_direct.h"
 
@@ -279,16 +280,17 @@ rag_delete_messages(PG_FUNCTION_ARGS)
 {
 	RagSession session = rag_session_argument(fcinfo, 2, "messages");
 	Datum values[] = {PG_GETARG_DATUM(1), PG_GETARG_DATUM(0)};
-	uint64 deleted;
+	int64 deleted = 0;
 
 	require_message_id(fcinfo, "from_id");
 	rag_check_may_write("rag_delete_messages()");
 
 	SPI_connect();
 	rag_lock_existing_session(&session);
-	deleted = rag_execute(&delete_from_sql, session.nspoid, values, NULL);
+	if (!rag_delete_messages_directly(&session, PG_GETARG_INT64(1), &deleted))
+		deleted += (int64) rag_execute(&delete_from_sql, session.nspoid, values, NULL);
 	if (deleted > 0)
 		rag_touch_session(&session);
 	SPI_finish();
-	PG_RETURN_INT64((int64) deleted);
+	PG_RETURN_INT64(deleted);
 }

@@ -29,7 +29,7 @@
 #include "base/schema.h"
 #include "base/statement.h"
 #include "base/table_facts.h"
-#include "write/delete_sessions_direct.h"
+#include "write/delete_direct.h"
 
 /* What is kept, and what is not, by the array $2, which may be NULL. */
 #define IS_KEPT "(metadata::pg_catalog.jsonb OPERATOR(pg_catalog.@>) ANY ($2)) IS TRUE"

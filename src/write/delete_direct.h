@@ -1,12 +1,14 @@
 /*
- * write/delete_sessions_direct.h
- *		Deleting many sessions with their messages without a DELETE, where that makes no
+ * write/delete_direct.h
+ *		Deleting sessions, or messages of one, without a DELETE, where that makes no
  *		difference.
  */
-#ifndef RAG_DELETE_SESSIONS_DIRECT_H
-#define RAG_DELETE_SESSIONS_DIRECT_H
+#ifndef RAG_DELETE_DIRECT_H
+#define RAG_DELETE_DIRECT_H
 
 #include "base/compat.h"
+
+#include "session/session.h"
 
 /*
  * Deletes the sessions with these ids, which are locked, and their messages, adds their
@@ -17,4 +19,10 @@
 extern bool rag_delete_sessions_directly(Oid nspoid, const Datum *ids, int n,
 										 int64 *sessions, int64 *messages);
 
-#endif /* RAG_DELETE_SESSIONS_DIRECT_H */
+/*
+ * The same for the message from_id of the session, which is locked, and all after it.
+ */
+extern bool rag_delete_messages_directly(const RagSession *session, int64 from_id,
+										 int64 *messages);
+
+#endif /* RAG_DELETE_DIRECT_H */

@@ -1,7 +1,8 @@
 --
--- Sessions are deleted with their messages directly where the tables are plain for the
--- caller, and by DELETE where they are not. The result is the same. Only a DELETE has a
--- plan that the backend keeps, and that tells which way was taken.
+-- Sessions with their messages, and the last messages of a session, are deleted directly
+-- where the tables are plain for the caller, and by DELETE where they are not. The result
+-- is the same. Only a DELETE has a plan that the backend keeps, and that tells which way
+-- was taken.
 --
 \getenv test_dir PG_ABS_SRCDIR
 \i :test_dir/sql/opening.psql
@@ -28,6 +29,20 @@ SELECT prepare();
 SELECT * FROM erase();
 SELECT user_id FROM sessions;
 
+-- Deletes from the second message of the session 4 on, and tells the same.
+CREATE FUNCTION cut(OUT way text, OUT result bigint, OUT messages_left bigint) LANGUAGE plpgsql AS $$
+BEGIN
+  result := rag_delete_messages('00000000-0000-4000-8000-000000000004', (SELECT min(id) + 1 FROM messages WHERE session_id = '00000000-0000-4000-8000-000000000004'));
+  SELECT CASE count(*) WHEN 0 THEN 'directly' ELSE 'by DELETE' END INTO way FROM pg_backend_memory_contexts WHERE ident LIKE 'DELETE FROM %.messages WHERE id%';
+  SELECT count(*) INTO messages_left FROM messages;
+END $$;
+SELECT prepare();
+\c
+SELECT * FROM cut();
+SELECT rag_delete_messages('00000000-0000-4000-8000-000000000004', NULL);
+SELECT rag_delete_messages('00000000-0000-4000-8000-000000000004', 9223372036854775807), rag_delete_messages('00000000-0000-4000-8000-000000000003', -9223372036854775808);
+SELECT right(session_id::text, 1) AS s, count(*) FROM messages GROUP BY 1 ORDER BY 1;
+
 --
 -- What is no reason for a DELETE
 --
@@ -37,6 +52,7 @@ CREATE TRIGGER pass BEFORE INSERT OR UPDATE ON messages FOR EACH ROW EXECUTE FUN
 CREATE INDEX ON messages (md5(content));
 ALTER TABLE messages ADD CHECK (content <> 'nothing'), ALTER id TYPE bigint, ADD own text DEFAULT 'own';
 BEGIN; SELECT * FROM erase(); ROLLBACK;
+BEGIN; SELECT * FROM cut(); ROLLBACK;
 -- The foreign key is gone, or another one.
 BEGIN; ALTER TABLE messages DROP CONSTRAINT messages_session_id_fkey; SELECT * FROM erase(); ROLLBACK;
 BEGIN; ALTER TABLE messages DROP CONSTRAINT messages_session_id_fkey, ADD FOREIGN KEY (session_id) REFERENCES sessions DEFERRABLE INITIALLY DEFERRED; SELECT * FROM erase(); SET CONSTRAINTS ALL IMMEDIATE; ROLLBACK;
@@ -46,9 +62,9 @@ DROP TRIGGER pass ON messages;
 -- What is one
 --
 \c
-BEGIN; CREATE TRIGGER pass BEFORE DELETE ON messages FOR EACH ROW EXECUTE FUNCTION pass(); SELECT * FROM erase(); ROLLBACK;
+BEGIN; CREATE TRIGGER pass BEFORE DELETE ON messages FOR EACH ROW EXECUTE FUNCTION pass(); SELECT * FROM erase(); SELECT * FROM cut(); ROLLBACK;
 \c
-BEGIN; CREATE TRIGGER pass AFTER DELETE ON sessions FOR EACH STATEMENT EXECUTE FUNCTION pass(); SELECT * FROM erase(); ROLLBACK;
+BEGIN; CREATE TRIGGER pass AFTER DELETE ON sessions FOR EACH STATEMENT EXECUTE FUNCTION pass(); SELECT * FROM erase(); SELECT * FROM cut(); ROLLBACK;
 \c
 BEGIN; CREATE RULE log AS ON DELETE TO messages WHERE false DO ALSO NOTHING; SELECT * FROM erase(); ROLLBACK;
 \c
@@ -60,15 +76,15 @@ BEGIN; CREATE TABLE note (session_id uuid REFERENCES sessions ON DELETE CASCADE)
 \c
 BEGIN; ALTER TABLE messages ADD parent uuid REFERENCES sessions ON DELETE SET NULL; UPDATE messages SET parent = '00000000-0000-4000-8000-000000000001'; SELECT * FROM erase(); SELECT parent FROM messages; ROLLBACK;
 \c
-BEGIN; DROP INDEX ix_messages_session_id; DROP INDEX ix_messages_session_created; DROP INDEX uq_messages_idempotency_key; SELECT * FROM erase(); ROLLBACK;
+BEGIN; DROP INDEX ix_messages_session_id; DROP INDEX ix_messages_session_created; DROP INDEX uq_messages_idempotency_key; SELECT * FROM erase(); SELECT * FROM cut(); ROLLBACK;
 \c
-BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT * FROM erase(); ROLLBACK;
+BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT * FROM erase(); SELECT * FROM cut(); ROLLBACK;
 \c
 GRANT SELECT, UPDATE, DELETE ON sessions TO regress_rag_keeper;
 GRANT SELECT (session_id), DELETE ON messages TO regress_rag_keeper;
 -- erase() counts all, which that role may do as well.
 GRANT SELECT ON messages TO regress_rag_keeper;
-BEGIN; SET ROLE regress_rag_keeper; SELECT * FROM erase(); ROLLBACK;
+BEGIN; SET ROLE regress_rag_keeper; SELECT * FROM erase(); SELECT * FROM cut(); ROLLBACK;
 \c
 REVOKE DELETE ON messages FROM regress_rag_keeper;
 BEGIN; SET ROLE regress_rag_keeper; SELECT * FROM erase(); ROLLBACK;
@@ -76,7 +92,7 @@ BEGIN; SET ROLE regress_rag_keeper; SELECT * FROM erase(); ROLLBACK;
 GRANT DELETE ON messages TO regress_rag_keeper;
 ALTER TABLE messages ENABLE ROW LEVEL SECURITY;
 CREATE POLICY visible ON messages USING (content = 'x');
-BEGIN; SET ROLE regress_rag_keeper; SELECT * FROM erase(); RESET ROLE; SELECT count(*) FROM messages; ROLLBACK;
+BEGIN; SET ROLE regress_rag_keeper; SELECT * FROM erase(); SELECT * FROM cut(); RESET ROLE; SELECT count(*) FROM messages; ROLLBACK;
 -- A publication wants an identity of what is deleted.
 \c
 ALTER TABLE messages DISABLE ROW LEVEL SECURITY, REPLICA IDENTITY NOTHING;
@@ -86,6 +102,6 @@ BEGIN; SELECT rag_erase_user('alice'); ROLLBACK;
 DROP PUBLICATION regress_rag_publication;
 
 DROP EXTENSION rag_events;
-DROP FUNCTION prepare, erase, pass;
+DROP FUNCTION prepare, erase, cut, pass;
 DROP OWNED BY regress_rag_keeper;
 DROP ROLE regress_rag_keeper;
