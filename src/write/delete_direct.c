@@ -240,7 +240,8 @@ delete_sessions(Relation sessions, Relation messages, const Datum *ids, int n,
 	bool done = true;
 
 	for (int i = 0; done && i < n; i++)
-		done = delete_by_uuid(messages, by_session, facts.session_id, ids[i], nmessages) &&
+		done = delete_by_uuid(messages, by_session, facts.session_id, ids[i],
+							  nmessages) &&
 			delete_by_uuid(sessions, by_id, facts.id, ids[i], nsessions);
 	index_close(by_session, NoLock);
 	index_close(by_id, NoLock);
