@@ -309,9 +309,10 @@ sub plain_calls
 		role => "'user'", from_version => "'$chain[0]'", to_version => "'$chain[1]'", user_id => 'NULL', after_cursor => 'NULL',
 		message_id => '1', from_id => '1', messages => q('[{"role": "user", "content": "x", "idempotency_key": "k", "metadata": {"a": 1}, "created_at": 1}]'),
 		conversation => q('{"session_id": "00000000-0000-0000-0000-00000000000f", "metadata": {"summary_upto_id": 1}, "messages": [{"id": 1, "role": "user", "content": "x"}]}'),
-		sources => q('[1]'), metadata => q('{"summary": "s", "summary_upto_id": 1}'));
+		older_than => "'1000 years'", dry_run => 'false', filter => q('{"title": null}'), keep => q('[{"a": 1}]'), sources => q('[1]'), metadata => q('{"summary": "s", "summary_upto_id": 1}'));
 	my %by_type = (
 		uuid => "'00000000-0000-0000-0000-000000000001'", text => "'x'", integer => '10', bigint => '10', 'double precision' => '1.5', boolean => 'true');
+	my %of_function = ('rag_erase_user user_id' => "'gone'", 'rag_reassign_sessions user_id' => "'gone'", 'rag_reassign_sessions session_id' => 'NULL');
 	my %calls;
 
 	for (split /\n/, sql($node, $db, <<'EOT'))
@@ -325,7 +326,7 @@ EOT
 		my ($signature, $function, $parameters) = split /\|/;
 		my @arguments = map {
 			my ($name, $type) = split / /, $_, 2;
-			my $value = $by_name{$name} // $by_type{$type} // die "no value for $name $type of $signature";
+			my $value = $of_function{"$function $name"} // $by_name{$name} // $by_type{$type} // die "no value for $name $type of $signature";
 			$type = 'int4' if $type eq 'integer';
 			$type = 'int8' if $type eq 'bigint';
 			$type = 'float8' if $type eq 'double precision';
@@ -346,6 +347,8 @@ EOT
 	sql($node, $db, <<'EOT');
 SELECT chat.rag_create_session(metadata => '{"title": "t"}', session_id => '00000000-0000-0000-0000-000000000001');
 SELECT chat.rag_add_message('00000000-0000-0000-0000-000000000001', 'user', 'x', idempotency_key => 'k');
+SELECT chat.rag_create_session('gone', '{}', '00000000-0000-0000-0000-000000000002');
+SELECT chat.rag_add_message('00000000-0000-0000-0000-000000000002', 'user', 'x');
 GRANT ALL ON SCHEMA chat, evil TO victim;
 GRANT ALL ON ALL TABLES IN SCHEMA chat TO victim;
 GRANT ALL ON ALL SEQUENCES IN SCHEMA chat TO victim;
