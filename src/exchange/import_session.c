@@ -36,6 +36,23 @@ renew_summary(RagConversation *conversation)
 }
 
 /*
+ * A session whose time of creation the document does not tell was there by its last
+ * activity: it expires by that.
+ */
+static void
+choose_created_at(RagConversation *conversation)
+{
+	Datum updated_at = conversation->values[SESSION_UPDATED_AT];
+
+	if (conversation->nulls[SESSION_CREATED_AT] != 'n' ||
+		conversation->nulls[SESSION_UPDATED_AT] == 'n' ||
+		DatumGetTimestamp(updated_at) >= rag_transaction_time())
+		return;
+	conversation->values[SESSION_CREATED_AT] = updated_at;
+	conversation->nulls[SESSION_CREATED_AT] = ' ';
+}
+
+/*
  * Nobody else sees the session yet, so the ids can be drawn before it is stored; and
  * then its metadata can name one of them.
  */
@@ -89,6 +106,7 @@ rag_import_session(PG_FUNCTION_ARGS)
 		conversation.values[SESSION_USER_ID] = PG_GETARG_DATUM(1);
 		conversation.nulls[SESSION_USER_ID] = ' ';
 	}
+	choose_created_at(&conversation);
 	rag_check_may_write("rag_import_session()");
 
 	SPI_connect();

@@ -15,6 +15,9 @@
 #define BYTES_PER_TOKEN 4
 #define TOKENS_PER_PART 1000
 
+/* A refusal is a text, in a field or a part of this name. */
+#define REFUSAL "refusal"
+
 /* What has been found: bytes of text, and parts that are none. */
 typedef struct Amount
 {
@@ -40,6 +43,18 @@ add_json(Amount *amount, const JsonbValue *value)
 	}
 }
 
+/* Adds the bytes of a field that is a string. */
+static bool
+add_string(Amount *amount, const JsonbValue *object, const char *name)
+{
+	JsonbValue buffer;
+	const JsonbValue *string = rag_json_string_field(object, name, &buffer);
+
+	if (string)
+		amount->bytes += string->val.string.len;
+	return string != NULL;
+}
+
 static void
 add_parts(Amount *amount, const JsonbValue *message)
 {
@@ -53,7 +68,8 @@ add_parts(Amount *amount, const JsonbValue *message)
 		JsonbValue type_buffer;
 		const JsonbValue *type = rag_json_string_field(&part, "type", &type_buffer);
 
-		if (type && !rag_json_equals(type, "text"))
+		if (type && !rag_json_equals(type, "text") &&
+			!(rag_json_equals(type, REFUSAL) && add_string(amount, &part, REFUSAL)))
 			amount->parts++;
 	}
 }
@@ -68,12 +84,7 @@ add_results(Amount *amount, const JsonbValue *message)
 
 	while (it && rag_json_next(&it, &result))
 	{
-		JsonbValue content_buffer;
-		const JsonbValue *content = rag_json_string_field(&result, "content",
-														  &content_buffer);
-
-		if (content)
-			amount->bytes += content->val.string.len;
+		(void) add_string(amount, &result, "content");
 		add_parts(amount, &result);
 	}
 }
@@ -96,6 +107,7 @@ rag_estimate_tokens(Size content_bytes, Jsonb *metadata)
 		message = rag_json_root(metadata);
 		add_json(&amount, rag_json_field(&message, RAG_TOOL_CALLS, &buffer));
 		add_json(&amount, rag_json_field(&message, RAG_FUNCTION_CALL, &buffer));
+		(void) add_string(&amount, &message, REFUSAL);
 		add_results(&amount, &message);
 		add_parts(&amount, &message);
 	}

@@ -26,11 +26,15 @@
 #include "read/search_terms.h"
 #include "read/session_sql.h"
 
-#define METADATA "COALESCE(metadata::pg_catalog.jsonb, '{}')"
+/* Without metadata, or with a JSON null, as some ORMs store it, a session has no keys. */
+#define METADATA \
+	"CASE WHEN metadata::pg_catalog.jsonb OPERATOR(pg_catalog.<>) 'null'" \
+	" THEN metadata::pg_catalog.jsonb ELSE '{}' END"
 
 /* What a session must contain ($5), and which keys it must not have ($6). */
 #define FILTER \
-	" AND ($5 IS NULL OR " METADATA " OPERATOR(pg_catalog.@>) $5)" \
+	" AND ($5 IS NULL OR " \
+	"(" METADATA ") OPERATOR(pg_catalog.@>) $5)" \
 	" AND ($6 IS NULL OR NOT pg_catalog.jsonb_strip_nulls(" METADATA ")" \
 	" OPERATOR(pg_catalog.?|) $6)"
 

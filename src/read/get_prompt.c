@@ -255,7 +255,8 @@ rag_get_prompt(PG_FUNCTION_ARGS)
 		.window = {.left = PG_ARGISNULL(1) ? PG_INT64_MAX : PG_GETARG_INT32(1),
 				   .max = PG_ARGISNULL(2) ? PG_INT32_MAX : PG_GETARG_INT32(2),
 				   .after_id = PG_INT64_MIN,
-				   .inclusive = true}};
+				   .inclusive = true,
+				   .look_further = true}};
 	Datum result;
 
 	rag_check_max(fcinfo, 1, "max_tokens");

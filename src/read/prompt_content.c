@@ -131,6 +131,15 @@ has_parts(const JsonbValue *parts, const char *const *allowed)
 	return false;
 }
 
+bool
+rag_has_content_parts(const JsonbValue *owner, const char *const *allowed)
+{
+	JsonbValue buffer;
+	const JsonbValue *parts = rag_json_array_field(owner, RAG_CONTENT_PARTS, &buffer);
+
+	return parts && has_parts(parts, allowed);
+}
+
 void
 rag_push_content(RagJsonbState *state, const char *str, int len, const JsonbValue *owner,
 				 const char *const *allowed)

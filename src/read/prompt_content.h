@@ -17,4 +17,7 @@
 extern void rag_push_content(RagJsonbState *state, const char *str, int len,
 							 const JsonbValue *owner, const char *const *allowed);
 
+/* Has the owner parts that may be shown? */
+extern bool rag_has_content_parts(const JsonbValue *owner, const char *const *allowed);
+
 #endif /* RAG_PROMPT_CONTENT_H */

@@ -348,7 +348,8 @@ push_assistant(Message *message)
 	const JsonbValue *call =
 		rag_json_field(&message->metadata, RAG_FUNCTION_CALL, &buffer);
 	const JsonbValue *answer = NULL;
-	bool is_empty = message->content_len == 0;
+	bool is_empty = message->content_len == 0 &&
+		!rag_has_content_parts(&message->metadata, allowed);
 
 	if (has_strings(call, "name", "arguments"))
 		answer = find_function_result(message, call, &result);

@@ -14,12 +14,16 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_collation_d.h"
 #include "mb/pg_wchar.h"
+#include "miscadmin.h"
 #include "nodes/pg_list.h"
 #include "nodes/value.h"
 #include "utils/builtins.h"
 #include "utils/formatting.h"
 
 #include "read/search_terms.h"
+
+/* What is searched for has at most so many different words and phrases. */
+#define MAX_TERMS 100
 
 /* A snippet has so many characters. */
 #define SNIPPET_LENGTH 200
@@ -33,9 +37,8 @@ typedef struct Term
 
 struct RagTerms
 {
-	Term *terms;
+	Term terms[MAX_TERMS];
 	int n;
-	int allocated;
 	Oid collation; /* for upper case */
 };
 
@@ -94,13 +97,16 @@ small_letters(const char *str, int len)
 	return result;
 }
 
+/* (The upper case of a letter need not be in an encoding that has the letter.) */
 static Oid
 case_collation(void)
 {
-	Oid icu = get_collation_oid(list_make2(makeString(pstrdup("pg_catalog")),
+	Oid icu = InvalidOid;
+
+	if (GetDatabaseEncoding() == PG_UTF8)
+		icu = get_collation_oid(list_make2(makeString(pstrdup("pg_catalog")),
 										   makeString(pstrdup("und-x-icu"))),
 								true);
-
 	return OidIsValid(icu) ? icu : DEFAULT_COLLATION_OID;
 }
 
@@ -135,23 +141,35 @@ needs_upper_case(const char *str, int len, const char *small, Oid collation)
 		strcmp(small_letters(lower, strlen(lower)), small) != 0;
 }
 
+static bool
+has_term(const RagTerms *terms, const Term *term)
+{
+	for (int i = 0; i < terms->n; i++)
+	{
+		if (terms->terms[i].len == term->len &&
+			memcmp(terms->terms[i].bytes, term->bytes, term->len) == 0)
+			return true;
+	}
+	return false;
+}
+
 static void
 add_term(RagTerms *terms, const char *str, int len)
 {
 	char *small = small_letters(str, len);
-	Term *term;
+	Term term = {.bytes = small,
+				 .upper_case = needs_upper_case(str, len, small, terms->collation)};
 
-	if (terms->n == terms->allocated)
-	{
-		terms->allocated *= 2;
-		terms->terms =
-			repalloc_huge(terms->terms, sizeof(Term) * (Size) terms->allocated);
-	}
-	term = &terms->terms[terms->n++];
-
-	term->upper_case = needs_upper_case(str, len, small, terms->collation);
-	term->bytes = term->upper_case ? str_toupper(str, len, terms->collation) : small;
-	term->len = strlen(term->bytes);
+	if (term.upper_case)
+		term.bytes = str_toupper(str, len, terms->collation);
+	term.len = strlen(term.bytes);
+	if (has_term(terms, &term))
+		return;
+	if (terms->n == MAX_TERMS)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("query has more than %d different words", MAX_TERMS)));
+	terms->terms[terms->n++] = term;
 }
 
 /* The length of the white space that str, which ends with a null byte, begins with. */
@@ -188,8 +206,6 @@ rag_parse_query(const text *query)
 	RagTerms *terms = palloc(sizeof(RagTerms));
 
 	terms->n = 0;
-	terms->allocated = 8;
-	terms->terms = palloc(sizeof(Term) * terms->allocated);
 	terms->collation = case_collation();
 	while (*str != '\0')
 	{
@@ -197,6 +213,7 @@ rag_parse_query(const text *query)
 		bool is_phrase = *str == '"';
 		int len;
 
+		CHECK_FOR_INTERRUPTS();
 		if (space > 0)
 		{
 			str += space;
@@ -224,35 +241,55 @@ rag_parse_query(const text *query)
  */
 
 /*
- * Does a character begin there? In UTF-8 a whole character is never found in the middle
- * of another one; in other encodings it may be.
+ * The place of the term in the text, in bytes from the beginning; or -1. In UTF-8 a whole
+ * character is never found in the middle of another one; in other encodings it may be.
  */
-static bool
-is_character(const char *str, const char *place)
-{
-	if (GetDatabaseEncoding() == PG_UTF8 || pg_database_encoding_max_length() == 1)
-		return true;
-	while (str < place)
-		str += pg_mblen(str);
-	return str == place;
-}
-
-/* The place of the term in the text, in characters from the beginning; or -1. */
 static int
 find(const Term *term, const char *str, int len)
 {
+	bool everywhere =
+		GetDatabaseEncoding() == PG_UTF8 || pg_database_encoding_max_length() == 1;
+	const char *character = str; /* one begins here */
 	const char *from = str;
 	const char *place;
 
 	while ((place = memmem(from, len - (from - str), term->bytes, term->len)) != NULL)
 	{
-		if (is_character(str, place))
-			return pg_mbstrlen_with_len(str, place - str);
+		CHECK_FOR_INTERRUPTS();
+		while (!everywhere && character < place)
+			character += pg_mblen(character);
+		if (everywhere || character == place)
+			return place - str;
 		from = place + 1;
 	}
 	return -1;
 }
 
+/*
+ * The place in the text of what is at a place of the text in upper case, where a
+ * character may have more or fewer bytes.
+ */
+static int
+place_in_text(const Haystack *haystack, int upper_place, Oid collation)
+{
+	int place = 0;
+
+	if (haystack->upper_len == haystack->len)
+		return upper_place;
+	while (place < haystack->len && upper_place > 0)
+	{
+		int len = pg_mblen(haystack->text + place);
+		char *upper = str_toupper(haystack->text + place, len, collation);
+
+		CHECK_FOR_INTERRUPTS();
+		upper_place -= strlen(upper);
+		place += len;
+		pfree(upper);
+	}
+	return place;
+}
+
+/* Makes the form of the text that the term is looked for in, and finds it there. */
 static int
 find_term(const Term *term, Haystack *haystack, Oid collation)
 {
@@ -292,14 +329,15 @@ cut(const char *str, int len, int start, int end)
 	return cstring_to_text_with_len(str + start, end - start);
 }
 
-/* The characters of the text around a place. */
+/* The characters of the text around a place, which is in bytes. */
 static text *
 snippet_around(const Haystack *haystack, int place, int term_characters)
 {
 	const char *str = haystack->text;
 	int n = pg_mbstrlen_with_len(str, haystack->len);
+	int hit = pg_mbstrlen_with_len(str, pg_mbcliplen(str, haystack->len, place));
 	int room = Max(SNIPPET_LENGTH - term_characters, 0);
-	int first = Max(Min(place - room / 2, n - SNIPPET_LENGTH), 0);
+	int first = Max(Min(hit - room / 2, n - SNIPPET_LENGTH), 0);
 	int start = pg_mbcharcliplen(str, haystack->len, first);
 	int length = pg_mbcharcliplen(str + start, haystack->len - start, SNIPPET_LENGTH);
 
@@ -311,24 +349,26 @@ rag_has_all_terms(const RagTerms *terms, const text *haystack_text, text **snipp
 {
 	Haystack haystack = {.text = VARDATA_ANY(haystack_text),
 						 .len = VARSIZE_ANY_EXHDR(haystack_text)};
-	const Term *first = NULL;
-	int first_place = 0;
+	int places[MAX_TERMS];
+	int first = 0;
 
 	for (int i = 0; i < terms->n; i++)
 	{
-		const Term *term = &terms->terms[i];
-		int place = find_term(term, &haystack, terms->collation);
-
-		if (place < 0)
+		CHECK_FOR_INTERRUPTS();
+		places[i] = find_term(&terms->terms[i], &haystack, terms->collation);
+		if (places[i] < 0)
 			return false;
-		if (first == NULL || place < first_place)
-		{
-			first = term;
-			first_place = place;
-		}
+	}
+	for (int i = 0; snippet && i < terms->n; i++)
+	{
+		if (terms->terms[i].upper_case)
+			places[i] = place_in_text(&haystack, places[i], terms->collation);
+		if (places[i] < places[first])
+			first = i;
 	}
 	if (snippet)
-		*snippet = snippet_around(&haystack, first_place,
-								  pg_mbstrlen_with_len(first->bytes, first->len));
+		*snippet = snippet_around(&haystack, places[first],
+								  pg_mbstrlen_with_len(terms->terms[first].bytes,
+													   terms->terms[first].len));
 	return true;
 }

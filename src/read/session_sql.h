@@ -23,7 +23,7 @@
 
 /* A cursor: the place of the row of the session s in the list. */
 #define RAG_CURSOR \
-	"pg_catalog.encode(pg_catalog.timestamp_send(s.updated_at)" \
+	"pg_catalog.encode(pg_catalog.timestamp_send(s.updated_at::pg_catalog.timestamp)" \
 	" OPERATOR(pg_catalog.||) pg_catalog.uuid_send(s.id), 'hex')"
 
 /* The metadata's title, of any length. */

@@ -86,13 +86,15 @@ take_message(const Datum *values, const bool *isnull, void *arg)
 	int64 tokens;
 
 	window->is_whole = false;
+	if (list_length(window->messages) == window->max)
+		return false;
 	tokens = count_tokens(window, values, isnull);
 	if (tokens > window->left)
 		return false;
 	window->left -= tokens;
 	keep_message(filling, values, isnull, tokens);
-	window->is_whole = list_length(window->messages) < window->max;
-	return window->is_whole;
+	window->is_whole = true;
+	return window->look_further || list_length(window->messages) < window->max;
 }
 
 void
@@ -108,7 +110,10 @@ rag_fill_window(RagWindow *window, const RagSession *session)
 	if (window->left <= 0 || window->max <= 0)
 		return;
 	window->is_whole = true;
-	rag_read_newest(session->nspoid, &scan, window->max,
+	rag_read_newest(session->nspoid, &scan,
+					window->look_further && window->max < PG_INT32_MAX ?
+						window->max + 1 :
+						window->max,
 					window->desc->natts == WINDOW_NCOLUMNS ? &with_metadata :
 															 &without_metadata,
 					take_message, &filling);

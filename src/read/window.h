@@ -26,14 +26,15 @@ enum
 
 typedef struct RagWindow
 {
-	TupleDesc desc; /* of the messages: without metadata, or with it */
-	int64 left;		/* tokens that still fit */
-	int max;		/* messages at most */
-	int64 after_id; /* only those after this one ... */
-	bool inclusive; /* ... or from it on */
-	List *messages; /* result: HeapTuples, newest first */
-	int n;			/* their number up to the oldest one of the user */
-	bool is_whole;	/* it is certain that there are no others */
+	TupleDesc desc;	   /* of the messages: without metadata, or with it */
+	int64 left;		   /* tokens that still fit */
+	int max;		   /* messages at most */
+	int64 after_id;	   /* only those after this one ... */
+	bool inclusive;	   /* ... or from it on */
+	List *messages;	   /* result: HeapTuples, newest first */
+	int n;			   /* their number up to the oldest one of the user */
+	bool look_further; /* tell for certain whether there are others */
+	bool is_whole;	   /* result: there are none; certain only with look_further */
 } RagWindow;
 
 /*

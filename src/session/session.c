@@ -4,7 +4,9 @@
  */
 #include "base/compat.h"
 
+#include "access/xact.h"
 #include "catalog/pg_type_d.h"
+#include "utils/fmgrprotos.h"
 
 #include "base/error.h"
 #include "base/schema.h"
@@ -29,4 +31,13 @@ rag_session_argument(FunctionCallInfo fcinfo, int user_id_arg, const char *table
 	if (!PG_ARGISNULL(user_id_arg))
 		session.user_id = PG_GETARG_TEXT_PP(user_id_arg);
 	return session;
+}
+
+Timestamp
+rag_transaction_time(void)
+{
+	TimestampTz start = GetCurrentTransactionStartTimestamp();
+
+	return DatumGetTimestamp(
+		DirectFunctionCall1(timestamptz_timestamp, TimestampTzGetDatum(start)));
 }

@@ -7,6 +7,7 @@
 
 #include "base/compat.h"
 
+#include "utils/timestamp.h"
 #include "utils/uuid.h"
 
 /* The columns of sessions, in the order of an INSERT's parameters. */
@@ -64,5 +65,8 @@ extern RagSession rag_session_argument(FunctionCallInfo fcinfo, int user_id_arg,
 			} \
 		} \
 	}
+
+/* The time of the transaction, as LOCALTIMESTAMP has it. */
+extern Timestamp rag_transaction_time(void);
 
 #endif /* RAG_SESSION_H */

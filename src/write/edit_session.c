@@ -255,7 +255,11 @@ reassign_session(Oid nspoid, const Datum *values, const char *nulls)
 		return 1;
 	if (rag_execute(&look_for_one_sql[has_user], nspoid, values, nulls) == 0)
 		rag_error_no_session(nspoid, DatumGetUUIDP(values[2]));
-	rag_error_discarded(nspoid, "sessions");
+
+	/* It may have become the user's just after the UPDATE. */
+	if (rag_execute(&reassign_one_sql[has_user], nspoid, values, nulls) == 0)
+		rag_error_discarded(nspoid, "sessions");
+	return 1;
 }
 
 /*

@@ -10,6 +10,7 @@
 #include "executor/spi.h"
 
 #include "base/error.h"
+#include "base/metadata.h"
 #include "message/message.h"
 #include "session/find_session.h"
 #include "session/session.h"
@@ -102,6 +103,11 @@ rag_put_message(PG_FUNCTION_ARGS)
 		rag_change_message(&message, session.nspoid);
 	else
 	{
+		/* As a change would leave it: a key with null is no key. */
+		if (!message.isnull[COL_METADATA])
+			message.values[COL_METADATA] = JsonbPGetDatum(
+				rag_merge_metadata(NULL, DatumGetJsonbP(message.values[COL_METADATA]),
+								   session.nspoid, "messages"));
 		rag_draw_ids(&messages, 1, session.nspoid);
 		rag_insert_messages(&messages, 1, session.nspoid);
 	}

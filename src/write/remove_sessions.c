@@ -29,6 +29,7 @@
 #include "base/schema.h"
 #include "base/statement.h"
 #include "base/table_facts.h"
+#include "session/session.h"
 #include "write/delete_direct.h"
 
 /* What is kept, and what is not, by the array $2, which may be NULL. */
@@ -89,6 +90,11 @@ static const RagStatement count_kept_sql = {
 
 static const RagStatement count_messages_sql = {
 	"SELECT pg_catalog.count(*) FROM @extschema@.messages" OF_SESSIONS("session_id")};
+
+static const RagStatement find_message_sql = {
+	"SELECT FROM @extschema@.messages WHERE session_id OPERATOR(pg_catalog.=) ANY ($1) LIMIT 1",
+	1,
+	{UUIDARRAYOID}};
 
 static const RagStatement delete_messages_sql = {
 	"DELETE FROM @extschema@.messages" OF_SESSIONS("session_id")};
@@ -177,6 +183,27 @@ begin_batch(FunctionCallInfo fcinfo, int dry_run_arg, const char *function)
  * ------------------------------------------------------------------------
  */
 
+pg_noreturn static void
+error_kept(Oid nspoid)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
+			 errmsg("not all sessions were deleted from table \"%s\"", "sessions"),
+			 errdetail("A trigger, a rule or a policy on the table kept a row."),
+			 errhint("Mark such sessions in their metadata, and pass that as keep."),
+			 rag_errtable(nspoid, "sessions", NULL, NULL)));
+}
+
+/*
+ * Does row security apply to the caller? Then a policy for UPDATE, which applies to locks
+ * as well, may leave out sessions that the caller sees: they would count as erased.
+ */
+static bool
+is_secured(Oid nspoid)
+{
+	return !rag_may_show_keys(nspoid, "sessions");
+}
+
 /*
  * Finds the sessions, at most max (NULL: all), by a statement whose third parameter is
  * the limit. One more than that tells that there are others.
@@ -186,10 +213,15 @@ find_sessions(Batch *batch, const RagStatement *statements, Datum *values, char 
 			  bool has_max, int32 max)
 {
 	uint64 found;
+	uint64 seen = 0;
 
 	values[2] = Int64GetDatum((int64) max + 1);
 	nulls[2] = has_max ? ' ' : 'n';
+	if (statements == users_sql && !batch->dry_run && is_secured(batch->nspoid))
+		seen = rag_execute(&statements[0], batch->nspoid, values, nulls);
 	found = rag_execute(&statements[!batch->dry_run], batch->nspoid, values, nulls);
+	if (found < seen)
+		error_kept(batch->nspoid);
 	batch->more = has_max && found > (uint64) max;
 	batch->sessions = batch->more ? max : (int64) found;
 	batch->ids = palloc_extended(sizeof(Datum) * Max(batch->sessions, 1),
@@ -253,25 +285,33 @@ may_delete_messages_first(Oid nspoid)
 }
 
 pg_noreturn static void
-error_kept(Oid nspoid)
+error_message_left(Oid nspoid)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
-			 errmsg("not all sessions were deleted from table \"%s\"", "sessions"),
-			 errdetail("A trigger, a rule or a policy on the table kept a row."),
-			 errhint("Mark such sessions in their metadata, and pass that as keep."),
-			 rag_errtable(nspoid, "sessions", NULL, NULL)));
+			 errmsg("not all messages were deleted from table \"%s\"", "messages"),
+			 errdetail("A trigger or a rule on the table kept a row, or the foreign key on the session does not delete them."),
+			 rag_errtable(nspoid, "messages", NULL, NULL)));
 }
 
-/* Deletes by statements what there is. Returns the number of sessions. */
+/*
+ * Deletes by statements what there is, and returns the number of sessions. A message that
+ * outlives its session would be there for ever.
+ */
 static int64
 delete_by_statements(Batch *batch, const Datum *ids)
 {
+	int64 sessions;
+
 	if (may_delete_messages_first(batch->nspoid))
 		batch->messages += rag_execute(&delete_messages_sql, batch->nspoid, ids, NULL);
 	else
 		batch->messages += count(&count_messages_sql, batch->nspoid, ids, NULL);
-	return (int64) rag_execute(&delete_sessions_sql, batch->nspoid, ids, NULL);
+	sessions = (int64) rag_execute(&delete_sessions_sql, batch->nspoid, ids, NULL);
+	if (sessions == batch->sessions &&
+		rag_execute(&find_message_sql, batch->nspoid, ids, NULL) > 0)
+		error_message_left(batch->nspoid);
+	return sessions;
 }
 
 static void
@@ -314,6 +354,7 @@ return_batch(FunctionCallInfo fcinfo, const Batch *batch, Datum third, bool thir
 static void
 check_older_than(FunctionCallInfo fcinfo)
 {
+	Timestamp now = rag_transaction_time();
 	Interval zero = {0};
 
 	if (PG_ARGISNULL(0))
@@ -321,7 +362,10 @@ check_older_than(FunctionCallInfo fcinfo)
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("older_than must not be null")));
 	if (DatumGetInt32(DirectFunctionCall2(interval_cmp, PG_GETARG_DATUM(0),
-										  IntervalPGetDatum(&zero))) <= 0)
+										  IntervalPGetDatum(&zero))) <= 0 ||
+		DatumGetTimestamp(DirectFunctionCall2(timestamp_mi_interval, TimestampGetDatum(now),
+											  PG_GETARG_DATUM(0))) >=
+			now)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("older_than must be greater than zero"),

@@ -390,7 +390,7 @@ BEGIN
   new_id := coalesce(new_id, model.new_id());
   PERFORM model.must(NOT model.has_session(new_id, NULL), '23505');
   INSERT INTO model.sessions VALUES (new_id, coalesce($2, session ->> 'user_id'),
-    CASE WHEN session ? 'created_at' THEN model.time_of(session -> 'created_at') ELSE LOCALTIMESTAMP END,
+    CASE WHEN session ? 'created_at' THEN model.time_of(session -> 'created_at') WHEN session ? 'updated_at' THEN least(model.time_of(session -> 'updated_at'), LOCALTIMESTAMP) ELSE LOCALTIMESTAMP END,
     CASE WHEN session ? 'updated_at' THEN model.time_of(session -> 'updated_at') ELSE LOCALTIMESTAMP END, doc -> 'metadata');
   upto := model.summary_upto(doc -> 'metadata');
   FOR e IN SELECT value FROM jsonb_array_elements(doc -> 'messages') LOOP
@@ -457,7 +457,7 @@ BEGIN
   FROM model.rag_list_sessions($1, NULL, $5) AS l
   LEFT JOIN LATERAL (SELECT * FROM model.messages m WHERE m.session_id = l.session_id AND model.has_all(terms, m.content) ORDER BY m.id DESC LIMIT 1) AS m ON $2 IS NOT NULL
   WHERE ($2 IS NULL OR m.id IS NOT NULL OR coalesce(model.has_all(terms, l.metadata ->> 'title') AND l.metadata ->> 'title' IS NOT NULL, false))
-    AND ($3 IS NULL OR coalesce(l.metadata, '{}') @> model.fields($3))
+    AND ($3 IS NULL OR coalesce(nullif(l.metadata, 'null'), '{}') @> model.fields($3))
     AND NOT EXISTS (SELECT FROM jsonb_each($3) AS f WHERE jsonb_typeof(f.value) = 'null' AND coalesce(jsonb_strip_nulls(l.metadata), '{}') ? f.key)
   ORDER BY l.updated_at DESC, l.session_id DESC LIMIT $4;
 END$$;
@@ -492,7 +492,7 @@ BEGIN
     WHERE coalesce(tokens <= budget AND budget > 0, true) AND coalesce(place <= $3, true);
   SELECT count(*) INTO n FROM fitting;
   result := result || coalesce((SELECT jsonb_agg(jsonb_build_object('role', f.role, 'content', f.content) ORDER BY f.id) FROM fitting f
-    WHERE (summary IS NOT NULL AND n = total AND coalesce(n < $3, true) OR f.id >= (SELECT min(u.id) FROM fitting u WHERE u.role = 'user')) AND NOT (f.role = 'assistant' AND f.content = '')), '[]');
+    WHERE (summary IS NOT NULL AND n = total OR f.id >= (SELECT min(u.id) FROM fitting u WHERE u.role = 'user')) AND NOT (f.role = 'assistant' AND f.content = '')), '[]');
   DROP TABLE fitting;
   RETURN result;
 END$$;
@@ -513,7 +513,7 @@ BEGIN
   IF NOT FOUND THEN
     PERFORM model.touch($1);
     INSERT INTO model.messages (id, session_id, role, content, sources, latency_ms, top_k, query_type, token_count, metadata, idempotency_key)
-    VALUES (nextval('model.next_id'), $1, $3, $4, new_sources, $6, $7, $8, $10, $11, $2);
+    VALUES (nextval('model.next_id'), $1, $3, $4, new_sources, $6, $7, $8, $10, CASE WHEN $11 IS NOT NULL THEN model.merge(NULL, $11) END, $2);
     RETURN currval('model.next_id');
   END IF;
   PERFORM model.must(first.role = $3, '23505');

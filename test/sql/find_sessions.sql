@@ -102,9 +102,20 @@ SELECT length(snippet), position('last' IN snippet) FROM rag_find_sessions('dave
 SELECT length(snippet), position('last' IN snippet) FROM rag_find_sessions('dave', 'y last');
 SELECT length(snippet), left(snippet, 8) FROM rag_find_sessions('dave', repeat('long', 100));
 
+-- Characters of another length in upper case, before the hit and after it.
+SELECT rag_create_session('erin', session_id => :'bob');
+SELECT rag_add_message(:'bob', 'user', repeat('ß', 500) || ' köln ' || repeat('x', 1000)),
+       rag_add_message(:'bob', 'user', repeat('ﬁ', 300) || ' Ödev ' || repeat('ß', 1000));
+SELECT length(snippet), position('köln' IN snippet) FROM rag_find_sessions('erin', 'köln');
+SELECT length(snippet), position('Ödev' IN snippet) FROM rag_find_sessions('erin', 'Ödev');
+
 --
 -- Filters
 --
+-- A JSON null, which some ORMs store, has no keys.
+SELECT rag_create_session('nina', 'null', :'nobody');
+SELECT count(*) FILTER (WHERE f = '{"archived": null}') AS absent, count(*) FILTER (WHERE f = '{}') AS any, count(*) FILTER (WHERE f = '{"a": 1}') AS a
+FROM unnest(ARRAY['{"archived": null}', '{}', '{"a": 1}']::jsonb[]) AS f, rag_find_sessions('nina', filter => f);
 SELECT s FROM pg_temp.find(NULL, '{"folder": "taxes"}');
 SELECT s FROM pg_temp.find(NULL, '{"folder": "taxes", "archived": null}');
 SELECT s FROM pg_temp.find(NULL, '{"archived": null}');
@@ -139,6 +150,9 @@ SELECT * FROM pg_temp.error('SELECT rag_find_sessions(''alice'', filter => ''nul
 SELECT * FROM pg_temp.error('SELECT rag_find_sessions(''alice'', filter => ''"{}"'')');
 SELECT * FROM pg_temp.error('SELECT rag_find_sessions(''alice'', max_sessions => -1)');
 SELECT * FROM pg_temp.error('SELECT rag_find_sessions(''alice'', after_cursor => ''x'')');
+-- Many different words; the same ones count once.
+SELECT * FROM pg_temp.error(format('SELECT rag_find_sessions(''alice'', %L)', (SELECT string_agg('w' || n, ' ') FROM generate_series(1, 101) AS n)));
+SELECT count(*) FROM rag_find_sessions('alice', (SELECT string_agg('w' || n, ' ') FROM generate_series(1, 100) AS n));
 -- A long query, and many words.
 SELECT count(*) FROM rag_find_sessions('alice', repeat('x', 1000000));
 SELECT count(*) FROM rag_find_sessions('alice', repeat('i ', 500000));

@@ -44,6 +44,7 @@ INSERT INTO conversations VALUES
   {"role": "user", "content": [{"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}}, {"type": "file", "file": {"file_id": "f"}}]}]'),
 ('refusals', '[{"role": "user", "content": "Bad"}, {"role": "assistant", "content": null, "refusal": "I cannot say."}, {"role": "user", "content": "Worse"},
   {"role": "assistant", "content": [{"type": "text", "text": "Well, "}, {"type": "refusal", "refusal": "no."}]}]'),
+('only a refusal', '[{"role": "user", "content": "hi"}, {"role": "assistant", "content": [{"type": "refusal", "refusal": "No."}]}, {"role": "user", "content": "why"}]'),
 ('sound', '[{"role": "user", "content": "Sing"}, {"role": "assistant", "content": null, "audio": {"id": "audio_1"}}]'),
 ('empty', '[{"role": "user", "content": ""}, {"role": "assistant", "content": "?"}]');
 SELECT name, pg_temp.prompt(messages) = messages AS same FROM conversations;
@@ -145,6 +146,9 @@ FROM imported, generate_series(0, 400, 7) AS budget GROUP BY 1;
 SELECT count(*) AS differences FROM imported, generate_series(3, 400, 7) AS budget
 WHERE (SELECT count(*) FROM rag_get_context(s, budget - 3)) <> (SELECT count(*) FROM jsonb_array_elements(rag_get_prompt(s, budget)) AS m WHERE m->>'role' IN ('user', 'assistant'));
 SELECT token_count IS NULL AS by_content, count(*) > 0 AS there_are FROM messages WHERE session_id IN (SELECT s FROM imported) GROUP BY 1 ORDER BY 1;
+-- A refusal counts as a text.
+SELECT pg_temp.prompt(jsonb_build_array('{"role": "user", "content": "q"}'::jsonb, jsonb_build_object('role', 'assistant', 'content', NULL, 'refusal', repeat('r', 4000))), 999),
+       jsonb_array_length(pg_temp.prompt(jsonb_build_array('{"role": "user", "content": "q"}'::jsonb, jsonb_build_object('role', 'assistant', 'content', jsonb_build_array(jsonb_build_object('type', 'refusal', 'refusal', repeat('r', 4000))))), 1001));
 -- A result of 200 kB.
 SELECT rag_import_session(jsonb_build_array('{"role": "user", "content": "q"}'::jsonb, '{"role": "assistant", "content": "", "tool_calls": [{"id": "a", "type": "function", "function": {"name": "f", "arguments": ""}}]}'::jsonb, jsonb_build_object('role', 'tool', 'tool_call_id', 'a', 'content', repeat('x', 200000)))) AS s \gset
 SELECT count(*), sum(token_count) > 50000 AS counted FROM rag_get_context(:'s', NULL);

@@ -43,6 +43,12 @@ SELECT rag_put_message(:'alice', 'k3', 'assistant', 'a');
 SELECT rag_put_message(:'alice', 'k3', 'assistant', 'ab'), rag_put_message(:'alice', 'k3', 'assistant', 'abc');
 COMMIT;
 SELECT id, content FROM messages WHERE idempotency_key = 'k3';
+-- A key of metadata with null is removed, from a new message as well: twice is as once.
+SELECT rag_put_message(:'alice', 'k4', 'user', 'x', metadata => '{"a": null, "b": 1}') \g /dev/null
+SELECT metadata FROM messages WHERE idempotency_key = 'k4';
+SELECT rag_put_message(:'alice', 'k4', 'user', 'x', metadata => '{"a": null, "b": 1}') \g /dev/null
+SELECT metadata FROM messages WHERE idempotency_key = 'k4';
+SELECT rag_delete_messages(:'alice', 4) \g /dev/null
 -- The key is the session's own.
 SELECT rag_put_message(:'nobody', 'k3', 'user', 'other');
 SELECT session_id = :'nobody' AS other, content FROM messages WHERE idempotency_key = 'k3' ORDER BY id;

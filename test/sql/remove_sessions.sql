@@ -59,7 +59,7 @@ SELECT pg_temp.left_over();
 SELECT pg_temp.start();
 SELECT * FROM pg_temp.expire('1 day', 0);
 SELECT * FROM pg_temp.expire('1000 years');
-SELECT * FROM pg_temp.expire('1 month -29 days');
+SELECT * FROM pg_temp.expire('1 hour');
 SELECT pg_temp.left_over();
 
 --
@@ -91,6 +91,7 @@ SELECT * FROM pg_temp.error('SELECT rag_expire_sessions(NULL)');
 SELECT * FROM pg_temp.error('SELECT rag_expire_sessions(''0'')');
 SELECT code, message FROM pg_temp.diagnose('SELECT rag_expire_sessions(''-1 day'')');
 SELECT code, message FROM pg_temp.diagnose('SELECT rag_expire_sessions(''1 month -31 days'')');
+SELECT code, message FROM pg_temp.diagnose('SELECT rag_expire_sessions(''2 months -59 days -12:00'')') WHERE LOCALTIMESTAMP - interval '2 months -59 days -12:00' >= LOCALTIMESTAMP AND code <> '22023';
 SELECT code, message FROM pg_temp.diagnose('SELECT rag_expire_sessions(''178000000 years'')');
 SELECT * FROM pg_temp.error('SELECT rag_expire_sessions(''1 day'', -1)');
 SELECT * FROM pg_temp.error('SELECT rag_expire_sessions(''1 day'', keep => ''{}'')');
@@ -105,6 +106,7 @@ SELECT pg_temp.left_over();
 --
 -- A trigger that keeps a session: nothing is deleted, and its messages neither.
 CREATE FUNCTION pg_temp.keep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN IF right(OLD.id::text, 1) = ''2'' THEN RETURN NULL; END IF; RETURN OLD; END';
+CREATE FUNCTION pg_temp.keep_all() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
 CREATE TRIGGER keep BEFORE DELETE ON sessions FOR EACH ROW EXECUTE FUNCTION pg_temp.keep();
 SELECT * FROM pg_temp.error('SELECT rag_expire_sessions(''1 day'')');
 SELECT * FROM pg_temp.error('SELECT rag_erase_user(''alice'')');
@@ -119,6 +121,13 @@ SELECT * FROM rag_erase_user('alice');
 SELECT right(id::text, 1) AS s, messages FROM archive ORDER BY 1;
 SELECT pg_temp.left_over();
 DROP TRIGGER archive ON sessions;
+-- A trigger that keeps a message: it would outlive its session.
+SELECT pg_temp.start();
+CREATE TRIGGER keep BEFORE DELETE ON messages FOR EACH ROW WHEN (OLD.session_id = '00000000-0000-4000-8000-000000000008') EXECUTE FUNCTION pg_temp.keep_all();
+SELECT * FROM pg_temp.error('SELECT rag_erase_user(''alice'')');
+SELECT code FROM pg_temp.diagnose('SELECT rag_expire_sessions(''1 day'')');
+SELECT pg_temp.left_over();
+DROP TRIGGER keep ON messages;
 -- Messages of a foreign key that is gone are deleted as well.
 SELECT pg_temp.start();
 ALTER TABLE messages DROP CONSTRAINT messages_session_id_fkey;
@@ -148,6 +157,21 @@ SET ROLE regress_rag_keeper;
 SELECT code, message FROM pg_temp.diagnose('SELECT rag_erase_user(''alice'')');
 RESET ROLE;
 SELECT pg_temp.left_over();
+
+-- A policy for UPDATE, which applies to locks: what is seen is not erased, and not silently.
+DROP POLICY d ON sessions;
+DROP POLICY p ON sessions;
+CREATE POLICY p ON sessions FOR SELECT USING (true);
+CREATE POLICY d ON sessions FOR DELETE USING (true);
+SET ROLE regress_rag_keeper;
+SELECT sessions FROM rag_erase_user('alice', dry_run => true);
+SELECT code, message FROM pg_temp.diagnose('SELECT rag_erase_user(''alice'')');
+RESET ROLE;
+ALTER TABLE sessions DISABLE ROW LEVEL SECURITY;
+
+-- A document without a time of creation: the session was there by its last activity.
+SELECT rag_import_session('{"updated_at": "2020-01-01", "messages": [{"role": "user", "content": "x", "created_at": "2020-01-01"}]}', 'old') IS NOT NULL AS imported;
+SELECT sessions, messages, oldest FROM rag_expire_sessions('3 years', dry_run => true);
 
 DROP EXTENSION rag_events;
 DROP OWNED BY regress_rag_keeper;
