@@ -354,7 +354,7 @@ return_batch(FunctionCallInfo fcinfo, const Batch *batch, Datum third, bool thir
 static void
 check_older_than(FunctionCallInfo fcinfo)
 {
-	Timestamp now = rag_transaction_time();
+	Datum now = TimestampGetDatum(rag_transaction_time());
 	Interval zero = {0};
 
 	if (PG_ARGISNULL(0))
@@ -363,9 +363,9 @@ check_older_than(FunctionCallInfo fcinfo)
 				 errmsg("older_than must not be null")));
 	if (DatumGetInt32(DirectFunctionCall2(interval_cmp, PG_GETARG_DATUM(0),
 										  IntervalPGetDatum(&zero))) <= 0 ||
-		DatumGetTimestamp(DirectFunctionCall2(timestamp_mi_interval, TimestampGetDatum(now),
+		DatumGetTimestamp(DirectFunctionCall2(timestamp_mi_interval, now,
 											  PG_GETARG_DATUM(0))) >=
-			now)
+			DatumGetTimestamp(now))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("older_than must be greater than zero"),
