@@ -144,14 +144,32 @@ check_idempotency_key(const RagMessage *message, Oid nspoid)
 			 rag_errtable(nspoid, "messages", "idempotency_key", NULL)));
 }
 
-Datum
-rag_sources_argument(Datum sources)
+/*
+ * The sources that an argument of a function means. Drivers for JavaScript send an array
+ * as PostgreSQL writes its own, and so an empty one as {}: it is taken for [].
+ */
+static Datum
+sources_argument(Datum sources)
 {
 	Jsonb *json = DatumGetJsonbP(sources);
 
 	if (!JB_ROOT_IS_OBJECT(json) || JB_ROOT_COUNT(json) > 0)
 		return sources;
 	return DirectFunctionCall1(jsonb_in, CStringGetDatum("[]"));
+}
+
+void
+rag_message_from_arguments(RagMessage *message, FunctionCallInfo fcinfo,
+						   const RagArgument *arguments, int n)
+{
+	rag_clear_message(message);
+	for (int i = 0; i < n; i++)
+	{
+		message->values[arguments[i].col] = PG_GETARG_DATUM(arguments[i].arg);
+		message->isnull[arguments[i].col] = PG_ARGISNULL(arguments[i].arg);
+	}
+	if (!message->isnull[COL_SOURCES])
+		message->values[COL_SOURCES] = sources_argument(message->values[COL_SOURCES]);
 }
 
 static void

@@ -93,11 +93,16 @@ typedef struct RagMessage
 	struct RagMessage *repeats; /* message of the array with the same key, or NULL */
 } RagMessage;
 
-/*
- * The sources that an argument of a function means. Drivers for JavaScript send an array
- * as PostgreSQL writes its own, and so an empty one as {}: it is taken for [].
- */
-extern Datum rag_sources_argument(Datum sources);
+/* Which argument of a function, counted from 0, is the value of a column. */
+typedef struct RagArgument
+{
+	RagColumn col;
+	int arg;
+} RagArgument;
+
+/* The message that the arguments of a function make; it has no other values. */
+extern void rag_message_from_arguments(RagMessage *message, FunctionCallInfo fcinfo,
+									   const RagArgument *arguments, int n);
 
 /* Makes it a message without any value. */
 extern void rag_clear_message(RagMessage *message);

@@ -123,11 +123,7 @@ enum
 static void
 message_from_arguments(RagMessage *message, FunctionCallInfo fcinfo)
 {
-	static const struct
-	{
-		RagColumn col;
-		int arg;
-	} arguments[] = {
+	static const RagArgument arguments[] = {
 		{COL_SESSION_ID, ARG_SESSION_ID},
 		{COL_ROLE, ARG_ROLE},
 		{COL_CONTENT, ARG_CONTENT},
@@ -140,16 +136,7 @@ message_from_arguments(RagMessage *message, FunctionCallInfo fcinfo)
 		{COL_IDEMPOTENCY_KEY, ARG_IDEMPOTENCY_KEY},
 	};
 
-	memset(message, 0, sizeof(RagMessage));
-	message->isnull[COL_ID] = true;
-	message->isnull[COL_CREATED_AT] = true;
-	for (int i = 0; i < (int) lengthof(arguments); i++)
-	{
-		message->values[arguments[i].col] = PG_GETARG_DATUM(arguments[i].arg);
-		message->isnull[arguments[i].col] = PG_ARGISNULL(arguments[i].arg);
-	}
-	if (!message->isnull[COL_SOURCES])
-		message->values[COL_SOURCES] = rag_sources_argument(message->values[COL_SOURCES]);
+	rag_message_from_arguments(message, fcinfo, arguments, lengthof(arguments));
 }
 
 /*

@@ -179,11 +179,7 @@ rag_change_message(RagMessage *message, Oid nspoid)
 static void
 changes_from_arguments(RagMessage *message, FunctionCallInfo fcinfo)
 {
-	static const struct
-	{
-		RagColumn col;
-		int arg;
-	} arguments[] = {
+	static const RagArgument arguments[] = {
 		{COL_SESSION_ID, 0},
 		{COL_ID, 1},
 		{COL_CONTENT, 2},
@@ -193,14 +189,7 @@ changes_from_arguments(RagMessage *message, FunctionCallInfo fcinfo)
 		{COL_METADATA, 6},
 	};
 
-	rag_clear_message(message);
-	for (int i = 0; i < (int) lengthof(arguments); i++)
-	{
-		message->values[arguments[i].col] = PG_GETARG_DATUM(arguments[i].arg);
-		message->isnull[arguments[i].col] = PG_ARGISNULL(arguments[i].arg);
-	}
-	if (!message->isnull[COL_SOURCES])
-		message->values[COL_SOURCES] = rag_sources_argument(message->values[COL_SOURCES]);
+	rag_message_from_arguments(message, fcinfo, arguments, lengthof(arguments));
 }
 
 /* Raises 22004 where the second argument, the id of a message, is NULL. */

@@ -37,11 +37,7 @@ enum
 static void
 message_from_arguments(RagMessage *message, FunctionCallInfo fcinfo)
 {
-	static const struct
-	{
-		RagColumn col;
-		int arg;
-	} arguments[] = {
+	static const RagArgument arguments[] = {
 		{COL_SESSION_ID, ARG_SESSION_ID},
 		{COL_IDEMPOTENCY_KEY, ARG_IDEMPOTENCY_KEY},
 		{COL_ROLE, ARG_ROLE},
@@ -54,14 +50,7 @@ message_from_arguments(RagMessage *message, FunctionCallInfo fcinfo)
 		{COL_METADATA, ARG_METADATA},
 	};
 
-	rag_clear_message(message);
-	for (int i = 0; i < (int) lengthof(arguments); i++)
-	{
-		message->values[arguments[i].col] = PG_GETARG_DATUM(arguments[i].arg);
-		message->isnull[arguments[i].col] = PG_ARGISNULL(arguments[i].arg);
-	}
-	if (!message->isnull[COL_SOURCES])
-		message->values[COL_SOURCES] = rag_sources_argument(message->values[COL_SOURCES]);
+	rag_message_from_arguments(message, fcinfo, arguments, lengthof(arguments));
 }
 
 /*
