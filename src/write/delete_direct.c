@@ -298,6 +298,21 @@ end_deleting(void)
 }
 
 bool
+rag_may_delete_sessions_directly(Oid nspoid)
+{
+	Relation sessions = rag_open_table("sessions", nspoid, RowExclusiveLock);
+	Relation messages = rag_open_table("messages", nspoid, RowExclusiveLock);
+	bool result;
+
+	find_facts(sessions, messages);
+	result = may_delete_sessions(sessions, messages) &&
+		rag_caller_obstacle(sessions, ACL_SELECT | ACL_UPDATE) == NULL;
+	table_close(messages, NoLock);
+	table_close(sessions, NoLock);
+	return result;
+}
+
+bool
 rag_delete_sessions_directly(Oid nspoid, const Datum *ids, int n, int64 *sessions,
 							 int64 *messages)
 {

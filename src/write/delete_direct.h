@@ -11,6 +11,12 @@
 #include "session/session.h"
 
 /*
+ * Can that be done now, and may the caller lock sessions? (Whoever may delete them need not
+ * be allowed to update them.)
+ */
+extern bool rag_may_delete_sessions_directly(Oid nspoid);
+
+/*
  * Deletes the sessions with these ids, which are locked, and their messages, adds their
  * numbers to *sessions and *messages, and returns true. Returns false if only statements
  * can do it: a table is not plain for the caller, or somebody else has just changed a

@@ -16,6 +16,7 @@
 #include "session/create_session.h"
 #include "session/find_session.h"
 #include "session/session.h"
+#include "write/delete_direct.h"
 
 static const RagStatement read_metadata_sql = {
 	"SELECT metadata::pg_catalog.jsonb FROM @extschema@.sessions WHERE id OPERATOR(pg_catalog.=) $1",
@@ -183,6 +184,23 @@ error_kept(Oid nspoid)
 }
 
 /*
+ * Deletes the session without a DELETE. Returns false where that cannot be done, or there
+ * is no such session; a DELETE does the rest then.
+ */
+static bool
+delete_directly(const RagSession *session, const Datum *values)
+{
+	int64 sessions = 0;
+	int64 messages = 0;
+
+	return rag_may_delete_sessions_directly(session->nspoid) &&
+		rag_execute(&lock_for_delete_sql[session->user_id != NULL], session->nspoid,
+					values, NULL) > 0 &&
+		rag_delete_sessions_directly(session->nspoid, values, 1, &sessions, &messages) &&
+		sessions == 1;
+}
+
+/*
  * If nothing was deleted and yet the session exists, that need not be a trigger's
  * doing: the session may have been created with the same id just after. So it is
  * locked before the second attempt.
@@ -193,7 +211,8 @@ delete_session(const RagSession *session)
 	bool has_user = session->user_id != NULL;
 	Datum values[] = {UUIDPGetDatum(session->id), PointerGetDatum(session->user_id)};
 
-	if (rag_execute(&delete_sql[has_user], session->nspoid, values, NULL) > 0)
+	if (delete_directly(session, values) ||
+		rag_execute(&delete_sql[has_user], session->nspoid, values, NULL) > 0)
 		return true;
 	if (!rag_session_exists(session) ||
 		rag_execute(&lock_for_delete_sql[has_user], session->nspoid, values, NULL) == 0)
