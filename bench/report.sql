@@ -39,7 +39,8 @@ INSERT INTO way VALUES
   ('window', 'context', '`rag_get_context()`'),
   ('window', 'select', 'SELECT with a window sum'),
   ('window', 'last', '`rag_get_messages()`'),
-  ('window', 'prompt', '`rag_get_prompt()`'),
+  ('prompt', 'prompt', '`rag_get_prompt()`'),
+  ('prompt', 'context', '`rag_get_context()`'),
   ('budget', 'context', '`rag_get_context()`'),
   ('budget', 'select', 'SELECT with a window sum of 200'),
   ('edit', 'function', '`rag_update_message()`'),
@@ -47,6 +48,8 @@ INSERT INTO way VALUES
   ('edit', 'put', '`rag_put_message()`'),
   ('put', 'put', '`rag_put_message()`'),
   ('put', 'key', '`rag_add_message()` with a key'),
+  ('grow', 'put', '`rag_put_message()`'),
+  ('grow', 'function', '`rag_update_message()`'),
   ('session', 'function', '`rag_add_message()`'),
   ('session', 'with', 'WITH … UPDATE … INSERT'),
   ('find', 'function', '`rag_find_sessions()`'),
@@ -106,8 +109,9 @@ INSERT INTO target VALUES
   (39.2, 'window', 'real', 'context', 'select', 1.5, 'context of 20 messages'),
   (39.3, 'window', 'small', 'context', 'last', 0.87, 'context of 20 messages'),
   (39.4, 'window', 'real', 'context', 'last', 0.87, 'context of 20 messages'),
-  (39.41, 'window', 'small', 'prompt', 'context', 0.77, 'prompt of 20 messages'),
-  (39.42, 'window', 'real', 'prompt', 'context', 0.77, 'prompt of 20 messages'),
+  (39.41, 'prompt', 'small', 'prompt', 'context', 0.77, 'prompt of 20 messages'),
+  (39.42, 'prompt', 'real', 'prompt', 'context', 0.77, 'prompt of 20 messages'),
+  (39.421, 'prompt', 'large', 'prompt', 'context', 0.77, 'prompt of 20 messages'),
   (39.43, 'budget', 'real', 'context', 'select', 1.5, 'context of 4000 tokens'),
   (39.5, 'edit', 'small', 'function', 'with', 1.2, 'an update of a message'),
   (39.6, 'edit', 'real', 'function', 'with', 1.2, 'an update of a message'),
@@ -115,6 +119,7 @@ INSERT INTO target VALUES
   (39.62, 'edit', 'real', 'put', 'function', 0.95, 'a message put again'),
   (39.63, 'put', 'small', 'put', 'key', 0.95, 'a new message with a key'),
   (39.64, 'put', 'real', 'put', 'key', 0.95, 'a new message with a key'),
+  (39.645, 'grow', 'small', 'put', 'function', 0.95, 'an answer that grows'),
   (39.65, 'session', 'small', 'function', 'with', 1.8, '8 connections, one session'),
   (39.66, 'session', 'real', 'function', 'with', 1.8, '8 connections, one session'),
   (39.7, 'find', 'nothing', 'function', 'select', 2, 'search, nothing found'),
@@ -163,7 +168,7 @@ WHERE part = ANY ('{message,turn,bulk,growth,clients}')
 ORDER BY array_position('{message,turn,bulk,growth,clients}', part), rows DESC, n;
 \endif
 
-SELECT EXISTS (SELECT FROM result WHERE part = ANY ('{last,last_growth,last_growth_any,history,context,window,budget,edit,put,session,find,regenerate,delete,expire,cold,sidebar,import}')) AS reading \gset
+SELECT EXISTS (SELECT FROM result WHERE part = ANY ('{last,last_growth,last_growth_any,history,context,window,prompt,budget,edit,put,grow,session,find,regenerate,delete,expire,cold,sidebar,import}')) AS reading \gset
 \if :reading
 \qecho
 \qecho '| work | rows | by | µs a call (import: a message) | fastest round |'
@@ -173,8 +178,8 @@ FROM (
   SELECT part, rows, way, percentile_cont(0.5) WITHIN GROUP (ORDER BY us) AS us, min(us) AS fastest
   FROM result GROUP BY part, rows, way
 ) AS r JOIN (SELECT row_number() OVER () AS n, * FROM way) AS w USING (part, way)
-WHERE part = ANY ('{last,last_growth,last_growth_any,history,context,window,budget,edit,put,session,find,regenerate,delete,expire,cold,sidebar,import}')
-ORDER BY array_position('{last,last_growth,last_growth_any,history,context,window,budget,edit,put,session,find,regenerate,delete,expire,cold,sidebar,import}', part), rows DESC, n;
+WHERE part = ANY ('{last,last_growth,last_growth_any,history,context,window,prompt,budget,edit,put,grow,session,find,regenerate,delete,expire,cold,sidebar,import}')
+ORDER BY array_position('{last,last_growth,last_growth_any,history,context,window,prompt,budget,edit,put,grow,session,find,regenerate,delete,expire,cold,sidebar,import}', part), rows DESC, n;
 \endif
 
 \qecho

@@ -17,12 +17,14 @@
 #   history   the same from Node, and by LangChain's and Mastra's histories
 #   context   what fits into 4000 tokens, from Node: rag_get_context(), and all messages
 #             trimmed there
-#   window    20 messages for a prompt: rag_get_context(), rag_get_prompt(), a SELECT with
-#             a window sum, rag_get_messages()
+#   window    20 messages for a prompt: rag_get_context(), a SELECT with a window sum,
+#             rag_get_messages()
+#   prompt    the same 20 messages: rag_get_prompt(), rag_get_context()
 #   budget    4000 tokens of a session of 200: rag_get_context(), a SELECT
 #   edit      an update of a message: rag_update_message(), rag_put_message(), one WITH
 #             statement
-#   put       a new message with a key: rag_put_message(), rag_add_message()
+#   put       a new message with a key: rag_put_message(), rag_add_message(); and one that
+#             grows: rag_put_message(), rag_update_message()
 #   session   8 connections that write into one session
 #   find      a search over 20,000 messages: rag_find_sessions(), a SELECT with ILIKE
 #   delete    an answer, a session, a thousand old sessions: our functions, plain SQL
@@ -32,11 +34,12 @@
 #
 #   --data FILE     take real messages from FILE, instead of bench/rag.jsonl: JSON
 #                   Lines, {"messages": [{"role", "content", "sources", …}, …], …}
-#   --full          growth, last: 10 million messages, too (3 GB of disk); find: 1 million
+#   --full          growth, last: 10 million messages, too (3 GB of disk)
 #   --rounds N      measurements of each way (15)
 #   --messages N    messages that one measurement of message and growth writes, and
 #                   calls that one of last makes (1000)
 #   --sessions N    sessions that they go to, at random (1000)
+#   --size N        messages in the table of find (1000000)
 #   --socket        over a Unix socket; otherwise over TCP, on the loopback interface
 #   --split         client and server on CPUs of their own
 #   --async         synchronous_commit = off
@@ -54,9 +57,9 @@ set -u
 
 bench=$RAG_ROOT/bench
 real=$bench/rag.jsonl
-rounds=15 messages=1000 sessions=1000
+rounds=15 messages=1000 sessions=1000 size=1000000
 here='' split='' socket='' full='' commit=on fsync=off svg=$bench/results.svg
-all_parts=(message turn bulk growth clients last history context window budget edit put session find delete cold
+all_parts=(message turn bulk growth clients last history context window prompt budget edit put session find delete cold
   sidebar import)
 parts=()
 
@@ -65,7 +68,7 @@ while [ $# -gt 0 ]; do
   --here | --split | --socket | --full) printf -v "${1#--}" 1 ;;
   --async) commit=off ;;
   --sync) fsync=on ;;
-  --data | --svg | --rounds | --messages | --sessions)
+  --data | --svg | --rounds | --messages | --sessions | --size)
     [ $# -gt 1 ] || rag_die "$1 needs a value"
     case $1 in
     --data)
@@ -81,7 +84,7 @@ while [ $# -gt 0 ]; do
     shift
     ;;
   message | turn | bulk | growth | clients) parts+=("$1") ;;
-  last | history | context | window | budget | edit | put | session | find | delete | cold) parts+=("$1") ;;
+  last | history | context | window | prompt | budget | edit | put | session | find | delete | cold) parts+=("$1") ;;
   sidebar | import) parts+=("$1") ;;
   *) rag_die "unknown argument \"$1\"; see the head of bench/run.sh" ;;
   esac
