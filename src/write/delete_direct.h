@@ -11,8 +11,8 @@
 #include "session/session.h"
 
 /*
- * Can that be done now, and may the caller lock sessions? (Whoever may delete them need not
- * be allowed to update them.)
+ * Can sessions be deleted so now, and may the caller lock them? (Whoever may delete them
+ * need not be allowed to update them.)
  */
 extern bool rag_may_delete_sessions_directly(Oid nspoid);
 
