@@ -169,7 +169,7 @@ END$$;
 -- or nobody, and one of its messages.
 CREATE FUNCTION model.value_of(name text, session_id uuid, owner text) RETURNS text LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
-  IF model.chance(CASE WHEN name IN ('session_id', 'conversation', 'steps') THEN 8 ELSE 3 END) THEN
+  IF model.chance(CASE WHEN name IN ('session_id', 'conversation', 'steps', 'older_than') THEN 8 ELSE 3 END) THEN
     RETURN NULL;
   END IF;
   RETURN CASE
@@ -234,7 +234,7 @@ SELECT name, names, types, required, sum(weight) OVER (ORDER BY name) - weight A
 FROM (VALUES ('rag_create_session', 8), ('rag_add_message', 30), ('rag_add_messages', 14), ('rag_get_messages', 8), ('rag_get_messages_after', 6),
              ('rag_get_context', 8), ('rag_list_sessions', 6), ('rag_update_session', 5), ('rag_delete_session', 4), ('rag_update_message', 10),
              ('rag_delete_messages', 8), ('rag_next_version', 3), ('rag_copy_session', 4), ('rag_export_session', 4), ('rag_import_session', 6),
-             ('rag_get_session', 4), ('rag_find_sessions', 10), ('rag_get_prompt', 8), ('rag_put_message', 14), ('rag_reassign_sessions', 4), ('rag_expire_sessions', 3), ('rag_erase_user', 3)) AS w (name, weight)
+             ('rag_get_session', 4), ('rag_find_sessions', 10), ('rag_get_prompt', 8), ('rag_put_message', 14), ('rag_reassign_sessions', 5), ('rag_expire_sessions', 6), ('rag_erase_user', 5)) AS w (name, weight)
 JOIN (SELECT proname::text, proargnames[1:pronargs] AS names, string_to_array(oidvectortypes(proargtypes), ', ') AS types, pronargs - pronargdefaults AS required
       FROM pg_proc WHERE pronamespace = 'public'::regnamespace) AS p ON proname = name
 WHERE to_regproc('model.' || name) IS NOT NULL;
