@@ -95,6 +95,14 @@ rag_caller_obstacle(Relation rel, AclMode rights)
 	return NULL;
 }
 
+bool
+rag_may_read(Oid table, AttrNumber attnum)
+{
+	return pg_attribute_aclcheck(table, attnum, GetUserId(), ACL_SELECT) ==
+		ACLCHECK_OK ||
+		pg_class_aclcheck(table, GetUserId(), ACL_SELECT) == ACLCHECK_OK;
+}
+
 const char *
 rag_table_obstacle(Relation rel)
 {

@@ -66,6 +66,9 @@ extern void rag_end_facts(RagTableFacts *facts);
  */
 extern const char *rag_caller_obstacle(Relation rel, AclMode rights);
 
+/* May the caller read this column, by a right on it or on the whole table? */
+extern bool rag_may_read(Oid table, AttrNumber attnum);
+
 /*
  * Why no shortcut can serve this table, which is open; or NULL. Triggers, columns,
  * constraints and indexes are left to each shortcut.

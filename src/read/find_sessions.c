@@ -294,8 +294,8 @@ start_search(Search *search, Oid nspoid)
  *	 title has them), role its role and snippet its 200 characters around the first;
  * - with filter: those whose metadata contains it; a key with null must be absent.
  *
- * Errors: 22023 query has no words, filter is no object, max_sessions is negative, or
- * after_cursor is none. Since 1.3.
+ * Errors: 22023 query has no words or more than 100 different ones, filter is no object,
+ * max_sessions is negative, or after_cursor is none. Since 1.3.
  */
 PG_FUNCTION_INFO_V1(rag_find_sessions);
 Datum

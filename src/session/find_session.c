@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/schema.h"
 #include "base/statement.h"
+#include "base/table_facts.h"
 #include "session/find_session.h"
 #include "session/find_session_direct.h"
 #include "session/session.h"
@@ -52,9 +53,7 @@ may_read_updated_at(Oid nspoid)
 	Oid sessions = rag_relation("sessions", nspoid);
 	AttrNumber attnum = get_attnum(sessions, "updated_at");
 
-	return pg_attribute_aclcheck(sessions, attnum, GetUserId(), ACL_SELECT) ==
-		ACLCHECK_OK ||
-		pg_class_aclcheck(sessions, GetUserId(), ACL_SELECT) == ACLCHECK_OK;
+	return rag_may_read(sessions, attnum);
 }
 
 static bool

@@ -183,17 +183,6 @@ find_facts(Relation sessions, Relation messages)
 	rag_end_facts(&facts_of_tables);
 }
 
-/* May the caller read that column? The statements look for rows by it. */
-static bool
-may_read(Relation rel, AttrNumber attnum)
-{
-	Oid relid = RelationGetRelid(rel);
-
-	return pg_attribute_aclcheck(relid, attnum, GetUserId(), ACL_SELECT) ==
-		ACLCHECK_OK ||
-		pg_class_aclcheck(relid, GetUserId(), ACL_SELECT) == ACLCHECK_OK;
-}
-
 /*
  * Deletes the rows that an index finds by these keys, and counts them. Returns false if a
  * row was changed by somebody else meanwhile.
@@ -270,7 +259,8 @@ static bool
 may_delete_messages(Relation messages)
 {
 	return facts.messages_plain && rag_caller_obstacle(messages, ACL_DELETE) == NULL &&
-		may_read(messages, facts.session_id) && may_read(messages, facts.message_id);
+		rag_may_read(RelationGetRelid(messages), facts.session_id) &&
+		rag_may_read(RelationGetRelid(messages), facts.message_id);
 }
 
 static bool
@@ -279,7 +269,8 @@ may_delete_sessions(Relation sessions, Relation messages)
 	return !IsolationUsesXactSnapshot() && facts.plain &&
 		rag_caller_obstacle(sessions, ACL_DELETE) == NULL &&
 		rag_caller_obstacle(messages, ACL_DELETE) == NULL &&
-		may_read(sessions, facts.id) && may_read(messages, facts.session_id);
+		rag_may_read(RelationGetRelid(sessions), facts.id) &&
+		rag_may_read(RelationGetRelid(messages), facts.session_id);
 }
 
 /* A DELETE would begin and end like this. */

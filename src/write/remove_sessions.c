@@ -386,7 +386,7 @@ check_older_than(FunctionCallInfo fcinfo)
  *
  * Errors: 22004 older_than is NULL; 22023 it is not greater than zero, max_sessions is
  * negative, or keep is no object or empty; 25006 read-only transaction or standby, unless
- * dry_run; 27000 a trigger, a rule or a policy kept a session. Since 1.3.
+ * dry_run; 27000 a trigger, a rule or a policy kept a session or a message. Since 1.3.
  */
 PG_FUNCTION_INFO_V1(rag_expire_sessions);
 Datum
@@ -430,7 +430,7 @@ rag_expire_sessions(PG_FUNCTION_ARGS)
  *
  * Errors: 22004 user_id is NULL; 22023 max_sessions is negative, or keep is no object or
  * empty; 25006 read-only transaction or standby, unless dry_run; 27000 a trigger, a rule
- * or a policy kept a session. Since 1.3.
+ * or a policy kept a session or a message. Since 1.3.
  */
 PG_FUNCTION_INFO_V1(rag_erase_user);
 Datum
