@@ -74,6 +74,24 @@ sub start_and_kill
 	die 'the server does not start again';
 }
 
+# Kills a process, unless it has ended: then its parent may not have noticed, and a signal
+# does nothing. One that is stopped has not.
+sub kill_running
+{
+	my ($pid) = @_;
+
+	kill('STOP', $pid) or return 0;
+	for (1 .. 10 * $PostgreSQL::Test::Utils::timeout_default)
+	{
+		my $state = eval { slurp_file("/proc/$pid/stat") } // '';
+
+		return kill('KILL', $pid) if $state =~ /^\d+ \(.*\) T/s;
+		return 0 if $state eq '' || $state =~ /^\d+ \(.*\) [ZX]/s;
+		select(undef, undef, undef, 0.01);
+	}
+	die "process $pid does not stop";
+}
+
 my %kill = (
 	backend => sub {
 		my @pids = $load->pids;
@@ -83,7 +101,7 @@ my %kill = (
 		for my $pid (@pids[ $first .. $#pids, 0 .. $first - 1 ])
 		{
 			$load->{killed} = $pid;
-			return if kill('KILL', $pid) == 1;
+			return if kill_running($pid);
 		}
 		die 'the writers have ended';
 	},
