@@ -37,7 +37,7 @@ EXTRA_CLEAN = $(QUERIES) results output_iso tmp_check log regression.diffs regre
 # and are left to scripts, which take TO=, FROM=, STEPS= … from the environment.
 # "check" is an older name of check-schema. (PGXS has a "check" of its own, that only
 # says to use installcheck.)
-MIGRATE_GOALS = current history upgrade downgrade check-schema check migration-sql
+MIGRATE_GOALS = current history upgrade downgrade check-schema check migration-sql keep-local
 SCRIPT_GOALS = $(MIGRATE_GOALS) revision snapshot dist
 
 ifeq ($(filter-out $(SCRIPT_GOALS),$(or $(MAKECMDGOALS),all)),)

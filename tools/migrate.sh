@@ -8,6 +8,8 @@
 #   tools/migrate.sh downgrade [TO=VERSION|STEPS=N]  one version down, or so far
 #   tools/migrate.sh check-schema                    what differs from the installed version
 #   tools/migrate.sh migration-sql [FROM=VERSION] [TO=VERSION]   what an update would run
+#   tools/migrate.sh keep-local [KEEP_AS=NAME] [KEEP_IN=DIRECTORY]   has dumps keep what was
+#                                                    added to the tables
 #
 # "make current" and so on are the same. The database is that of PGHOST, PGPORT,
 # PGDATABASE, PGUSER and PGPASSWORD, or of the POSTGRES_HOST, POSTGRES_PORT,
@@ -20,6 +22,11 @@
 # upgrade and downgrade wait for a lock for LOCK_TIMEOUT=5 seconds (500ms, 2min; 0: for
 # ever), say who is in the way, and try again, LOCK_ATTEMPTS=12 times in all, after
 # pauses that grow from LOCK_PAUSE=1 second. Each step is a transaction of its own.
+#
+# keep-local writes the files of an extension of this database's own, rag_local_ and the
+# name of the database unless KEEP_AS says otherwise, into the directory of extensions of
+# the server of PG_CONFIG, or into KEEP_IN, and creates it. It brings the files up to date
+# when it is run again, and removes all of it when nothing is left to be kept.
 #
 # Exit status: 0 done; 1 refused, failed or, of check-schema, differences; 2 no connection.
 
@@ -181,7 +188,7 @@ check_schema() {
   found=$(
     sql -v schema="$schema" <<'SQL'
 SELECT concat_ws(E'\n', kind || ': ' || object, '  expected  ' || expected, '  actual    ' || actual,
-                 CASE kind WHEN 'not_dumped' THEN '  made by   ' ELSE '  mend by   ' END || ddl)
+                 CASE WHEN kind IN ('not_dumped', 'kept') THEN '  made by   ' ELSE '  mend by   ' END || ddl)
 FROM :"schema".rag_check_schema();
 SQL
   ) || exit
@@ -379,12 +386,156 @@ below_base() {
 }
 
 # ---------------------------------------------------------------------------
+# Keeping what was added to the tables
+# ---------------------------------------------------------------------------
+
+# keeper_of FILE: the database that the file was written for, or nothing.
+keeper_of() { sed -n '1s/^\(#\|--\) rag_events: database //p' "$1" 2>/dev/null; }
+
+# remove_files NAME: where they are this database's.
+remove_files() {
+  local file
+
+  for file in "$1.control" "$1--complete.sql" "$1--loading.sql" "$1--loading--complete.sql"; do
+    [ "$(keeper_of "$KEEP_IN/$file")" != "$title" ] || rm -f "$KEEP_IN/$file"
+  done
+}
+
+# write_files FOLDER: the files, which psql writes into FOLDER, as one sees the database.
+write_files() (
+  query=$(sed "/^--/d" "$(dirname "${BASH_SOURCE[0]}")/keep_local.sql") &&
+    cd "$1" &&
+    sql -v schema="$schema" -v name="$name" <<SQL
+SELECT CASE current_setting('server_encoding') WHEN 'SQL_ASCII' THEN 'SQL_ASCII' ELSE 'UTF8' END AS encoding \gset
+SET LOCAL client_encoding = :'encoding';
+SET LOCAL rag_local.name = :'name';
+SELECT max(content) FILTER (WHERE file = :'name' || '.control') AS control,
+       max(content) FILTER (WHERE file = :'name' || '--loading.sql') AS loading,
+       max(content) FILTER (WHERE file = :'name' || '--loading--complete.sql') AS completing,
+       max(content) FILTER (WHERE file = :'name' || '--complete.sql') AS complete
+FROM (
+$(printf '%s' "${query%;}" | sed 's/ rag_local_ddl()/ :"schema".rag_local_ddl()/')
+) AS files \gset
+\o $name.control
+SELECT :'control';
+\o $name--loading.sql
+SELECT :'loading';
+\o $name--loading--complete.sql
+SELECT :'completing';
+\o $name--complete.sql
+SELECT :'complete';
+\o
+SQL
+)
+
+# place_files FOLDER: each takes the place of an older one as a whole. The control file
+# comes last: with it the extension is there.
+place_files() {
+  local file
+
+  for file in "$name--complete.sql" "$name--loading.sql" "$name--loading--complete.sql" "$name.control"; do
+    cp "$1/$file" "$KEEP_IN/.$file.new" && chmod 644 "$KEEP_IN/.$file.new" && mv "$KEEP_IN/.$file.new" "$KEEP_IN/$file" ||
+      die "cannot write to \"$KEEP_IN\"" "Run this as who may, or give another directory: KEEP_IN=DIRECTORY."
+  done
+}
+
+# create_keeper: in the place of an older one under another name, or one that requires
+# other extensions.
+create_keeper() {
+  sql -v schema="$schema" -v name="$name" -v installed="$installed" <<'SQL'
+SELECT :'installed' <> '' AND (
+  :'installed' <> :'name' OR
+  (SELECT array_agg(r.extname ORDER BY r.extname) FROM pg_catalog.pg_extension AS e
+   JOIN pg_catalog.pg_depend AS d ON d.classid = e.tableoid AND d.objid = e.oid AND d.refclassid = e.tableoid
+   JOIN pg_catalog.pg_extension AS r ON r.oid = d.refobjid WHERE e.extname = :'installed')
+  IS DISTINCT FROM
+  (SELECT array_agg(r ORDER BY r) FROM pg_catalog.pg_available_extension_versions AS v
+   CROSS JOIN unnest(v.requires) AS r WHERE v.name = :'name' AND v.version = 'complete')) AS other,
+  :'installed' = '' AS none \gset
+\if :other
+  DROP EXTENSION :"installed";
+\endif
+SELECT :'none' OR :'other' AS to_create \gset
+\if :to_create
+  CREATE EXTENSION :"name" SCHEMA :"schema" VERSION 'complete';
+\endif
+SQL
+}
+
+keep_local() {
+  local found name installed state title anything folder owner
+
+  connect
+  require_installed
+  [ "$current" != "$adoption" ] || die "this needs rag_events 1.0 or later" "\"make upgrade\" goes there."
+  found=$(
+    sql -v schema="$schema" <<'SQL'
+SELECT to_json(current_database()::text);
+SELECT regexp_replace('rag_local_' || current_database(), '[^A-Za-z0-9_]', '_', 'g');
+SELECT count(*) FROM :"schema".rag_local_ddl();
+SELECT e.extname FROM pg_catalog.pg_extension AS r
+  JOIN pg_catalog.pg_depend AS d ON d.refobjid = r.oid AND d.refclassid = r.tableoid AND d.classid = r.tableoid
+  JOIN pg_catalog.pg_extension AS e ON e.oid = d.objid
+  WHERE r.extname = 'rag_events' AND e.extversion IN ('loading', 'complete') ORDER BY 1 LIMIT 1;
+SELECT ':' || object FROM :"schema".rag_check_schema() WHERE kind = 'changed' AND object LIKE 'extension %';
+SQL
+  ) || exit
+  { read -r title; read -r name; read -r anything; read -r installed; read -r state; } <<<"$found"
+  case $installed in :*) state=$installed installed= ;; esac
+  name=${KEEP_AS:-${installed:-$name}}
+  case $name$installed in
+  *[!A-Za-z0-9_]* | '') die "the name \"$name\" of an extension has other characters than letters, digits and _" ;;
+  esac
+  [ ${#name} -le 63 ] || die "the name \"$name\" is too long: give a shorter one, KEEP_AS=NAME"
+  [ -z "$state" ] || die "the last restore is not complete" \
+    "Make what comes after the rows: ALTER EXTENSION $installed UPDATE TO 'complete';"
+  [ -n "${KEEP_IN-}" ] || KEEP_IN=$("${PG_CONFIG:-pg_config}" --sharedir)/extension ||
+    die "which server is it?" "Give its pg_config, PG_CONFIG=PATH, or its directory of extensions, KEEP_IN=DIRECTORY."
+
+  if [ "$anything" -eq 0 ]; then
+    [ -z "$installed" ] || sql -v installed="$installed" <<<'DROP EXTENSION :"installed";' || exit
+    remove_files "$name"
+    echo "Nothing was added to the tables of rag_events in database \"$database\": there is nothing to keep."
+    return
+  fi
+
+  owner=$(keeper_of "$KEEP_IN/$name.control")
+  [ ! -e "$KEEP_IN/$name.control" ] || [ -n "$owner" ] ||
+    die "there is another extension \"$name\" on the server" "Give another name: KEEP_AS=NAME."
+  [ -z "$owner" ] || [ "$owner" = "$title" ] || [ -n "${KEEP_AS-}" ] ||
+    die "the files of extension \"$name\" were written for database $owner" \
+      "To give this database files of its own, KEEP_AS=NAME; to go on with these, KEEP_AS=$name."
+  folder=$(mktemp -d) || exit
+  write_files "$folder" && place_files "$folder" || {
+    rm -rf "$folder"
+    exit 1
+  }
+  rm -rf "$folder"
+  found=$(sql -v name="$name" <<<"SELECT count(*) FROM pg_catalog.pg_available_extension_versions WHERE name = :'name' AND version = 'complete';") || exit
+  [ "$found" = 1 ] || die "the server does not find extension \"$name\" in \"$KEEP_IN\"" \
+    "Copy $KEEP_IN/$name* into its directory of extensions, and then run: CREATE EXTENSION $name SCHEMA $schema VERSION 'complete';"
+  create_keeper || exit
+  [ -z "$installed" ] || [ "$installed" = "$name" ] || remove_files "$installed"
+
+  found=$(
+    sql -v schema="$schema" <<'SQL'
+SELECT count(*) FILTER (WHERE kind = 'kept'), count(*) FILTER (WHERE kind = 'not_dumped' OR kind = 'warning' AND object LIKE 'extension %')
+FROM :"schema".rag_check_schema();
+SQL
+  ) || exit
+  [ "${found#*|}" = 0 ] || die "not all is kept: the server reads other files than those in \"$KEEP_IN\", or something was added just now" \
+    "\"make check-schema\" tells what is not_dumped."
+  echo "Dumps of database \"$database\" keep what was added to the tables (${found%|*}), by extension $name."
+  echo "Copy $KEEP_IN/$name* to every server that they are restored on."
+}
+
+# ---------------------------------------------------------------------------
 
 command=${1-}
 [ $# -eq 0 ] || shift
 for argument in "$@"; do
   case $argument in
-  TO=* | FROM=* | STEPS=* | SCHEMA=* | LOCK_TIMEOUT=* | LOCK_ATTEMPTS=* | LOCK_PAUSE=*) declare "${argument%%=*}=${argument#*=}" ;;
+  TO=* | FROM=* | STEPS=* | SCHEMA=* | KEEP_AS=* | KEEP_IN=* | LOCK_TIMEOUT=* | LOCK_ATTEMPTS=* | LOCK_PAUSE=*) declare "${argument%%=*}=${argument#*=}" ;;
   *) die "unknown argument \"$argument\"" "$(usage)" ;;
   esac
 done
@@ -393,5 +544,6 @@ case $command in
 current | history | upgrade | downgrade) "$command" ;;
 check-schema | check) check_schema ;;
 migration-sql) migration_sql ;;
+keep-local) keep_local ;;
 *) die "what is to be done?" "$(usage)" ;;
 esac

@@ -6,8 +6,10 @@
  *		The expected objects of each version are a file that is installed beside
  *		the scripts, made from a fresh installation (tools/snapshot.sh). Both
  *		sides come from the same query over the catalogs, schema_objects.sql, and
- *		schema_differences.sql compares them. The SQL functions fix search_path
- *		and the other settings that those queries depend on.
+ *		schema_differences.sql compares them. schema_local.sql says how what users
+ *		added is made anew, and whether the extension that tools/keep_local.sql
+ *		writes for that does so. The SQL functions fix search_path and the other
+ *		settings that those queries depend on.
  */
 #include "base/compat.h"
 
@@ -31,6 +33,7 @@ static const char comparison[] =
 #include "migration/schema_objects.sql.h"
 	")"
 #include "migration/schema_differences.sql.h"
+#include "migration/schema_local.sql.h"
 #include "migration/schema_adoption.sql.h"
 	;
 
@@ -72,12 +75,57 @@ expected_objects(const char *version, Oid nspoid)
 								   CStringGetTextDatum(schema_in_json(nspoid)));
 }
 
+/*
+ * An extension of the user's own that keeps what was added to the tables: its name,
+ * version and scripts, all empty where there is none.
+ */
+typedef struct Keeper
+{
+	const char *name;
+	const char *version;
+	const char *scripts;
+} Keeper;
+
+static const char find_keeper_sql[] =
+	"SELECT e.extname::pg_catalog.text, e.extversion"
+	" FROM pg_catalog.pg_extension AS r"
+	" JOIN pg_catalog.pg_depend AS d ON d.refobjid OPERATOR(pg_catalog.=) r.oid"
+	" AND d.refclassid OPERATOR(pg_catalog.=) r.tableoid AND d.classid OPERATOR(pg_catalog.=) r.tableoid"
+	" JOIN pg_catalog.pg_extension AS e ON e.oid OPERATOR(pg_catalog.=) d.objid"
+	" WHERE r.extname OPERATOR(pg_catalog.=) 'rag_events'"
+	" AND e.extversion OPERATOR(pg_catalog.=) ANY ('{loading,complete}')"
+	" ORDER BY e.extname LIMIT 1";
+
+static Keeper
+find_keeper(void)
+{
+	Keeper keeper = {"", "", ""};
+	const char *loading;
+	const char *complete;
+
+	if (rag_query_once(find_keeper_sql, 0, NULL, NULL) == 0)
+		return keeper;
+
+	keeper.name = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
+	keeper.version = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2);
+	loading = rag_read_keeper_file(keeper.name,
+								   psprintf("%s--loading.sql", keeper.name));
+	complete = rag_read_keeper_file(keeper.name,
+									psprintf("%s--loading--complete.sql", keeper.name));
+	if (loading != NULL && complete != NULL)
+		keeper.scripts = psprintf("%s%s", loading, complete);
+	return keeper;
+}
+
 uint64
 rag_compare_schema(const char *version, Oid nspoid, const char *select)
 {
-	Oid argtypes[] = {OIDOID, TEXTARRAYOID, TEXTOID};
-	Datum values[] = {ObjectIdGetDatum(nspoid), relation_names(),
-					  expected_objects(version, nspoid)};
+	Keeper keeper = find_keeper();
+	Oid argtypes[] = {OIDOID, TEXTARRAYOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID};
+	Datum values[] = {
+		ObjectIdGetDatum(nspoid), relation_names(),
+		expected_objects(version, nspoid), CStringGetTextDatum(keeper.name),
+		CStringGetTextDatum(keeper.version), CStringGetTextDatum(keeper.scripts)};
 
 	return rag_query_once(psprintf("%s %s", comparison, select),
 						  lengthof(values), argtypes, values);
@@ -110,8 +158,9 @@ return_differences(FunctionCallInfo fcinfo, const char *select)
  *
  * One row for each difference between this database and the installed version,
  * in the order in which to run the DDL that mends them; no row when all is well.
- * kind is missing, extra or changed; not_dumped for what users attached to the
- * tables, which pg_dump does not keep (ddl then creates it anew); or warning.
+ * kind is missing, extra or changed; warning; not_dumped for what users attached to
+ * the tables and a dump would not keep (ddl then creates it anew); or kept for what
+ * they attached and their own extension keeps.
  *
  * Errors: 42704 the extension is not installed; 58P01 the files of the
  * installed version are not there.
@@ -121,24 +170,25 @@ Datum
 rag_check_schema(PG_FUNCTION_ARGS)
 {
 	return return_differences(fcinfo,
-							  "SELECT object, difference, expected, actual, ddl"
+							  "SELECT object, kind, expected, actual, ddl"
 							  " FROM (TABLE missing UNION ALL TABLE unowned UNION ALL TABLE changed"
-							  " UNION ALL TABLE extra UNION ALL TABLE warning) AS d"
-							  " ORDER BY difference = 'not_dumped', ord, object, expected");
+							  " UNION ALL TABLE extra UNION ALL TABLE warning UNION ALL TABLE keeper) AS d"
+							  " CROSS JOIN LATERAL (SELECT CASE WHEN difference = 'not_dumped' AND object IN (TABLE kept)"
+							  " THEN 'kept' ELSE difference END) AS x (kind)"
+							  " ORDER BY kind = 'kept', kind = 'not_dumped', ord, object, expected");
 }
-
-#define SECTION "CASE WHEN ord < 4 THEN 'pre-data' ELSE 'post-data' END"
 
 /*
  * rag_local_ddl() returns table (section text, object text, ddl text)
  *
- * What users attached to the extension's tables and pg_dump does not keep: one
- * row an object with the statements that create it anew, in the order in which
- * to run them. section is when, in pg_restore's terms: pre-data (columns, which
- * the data need) or post-data.
+ * How to make anew what users attached to the extension's tables and pg_dump does not
+ * keep, in the order in which to run the statements. section is when, in pg_restore's
+ * terms: pre-data (before the rows are loaded) or post-data. An object may have
+ * statements in both.
  *
  * The first row of a section sets the search_path under which the statements mean what
- * they meant here: another one could have them call operators of somebody else.
+ * they meant here: another one could have them call operators of somebody else. Rows
+ * for other extensions follow, whose types or functions the statements use.
  *
  * Errors: as rag_check_schema().
  */
@@ -147,9 +197,10 @@ Datum
 rag_local_ddl(PG_FUNCTION_ARGS)
 {
 	return return_differences(fcinfo,
-							  "SELECT section, object, ddl FROM"
-							  " (SELECT ord, " SECTION ", object, ddl FROM extra WHERE difference = 'not_dumped'"
-							  " UNION ALL SELECT DISTINCT -1, " SECTION ", 'search_path', 'SET search_path = pg_catalog, pg_temp'"
-							  " FROM extra WHERE difference = 'not_dumped') AS local (ord, section, object, ddl)"
-							  " ORDER BY section = 'post-data', ord, object");
+							  "SELECT CASE WHEN after_rows THEN 'post-data' ELSE 'pre-data' END, object, ddl FROM"
+							  " (SELECT DISTINCT after_rows, -2, 'search_path', 'SET search_path = pg_catalog, pg_temp' FROM local"
+							  " UNION ALL SELECT false, -1, 'extension ' || extension,"
+							  " format('CREATE EXTENSION IF NOT EXISTS %I', extension) FROM required"
+							  " UNION ALL TABLE local) AS s (after_rows, ord, object, ddl)"
+							  " ORDER BY after_rows, ord, object COLLATE \"C\", ddl COLLATE \"C\"");
 }

@@ -11,7 +11,8 @@
 /*
  * Compares the schema with the expected objects of the version and runs select
  * over the results: the CTEs missing, unowned, changed, extra and warning of
- * schema_differences.sql, renames and unadoptable of schema_adoption.sql. Rows are
+ * schema_differences.sql, local, required, kept and keeper of schema_local.sql, renames
+ * and unadoptable of schema_adoption.sql. Rows are
  * in SPI_tuptable, their number is returned. The caller is connected to SPI, and
  * the settings are those that schema_objects.sql names.
  */

@@ -20,7 +20,7 @@
 
 #include "migration/extension_files.h"
 
-#define CONTROL_FILE "rag_events.control"
+#define EXTENSION "rag_events"
 #define SCRIPT_PREFIX "rag_events--"
 #define SCRIPT_SUFFIX ".sql"
 
@@ -34,9 +34,9 @@ system_directory(void)
 }
 
 static bool
-has_control_file(const char *directory)
+has_control_file(const char *directory, const char *extension)
 {
-	return access(psprintf("%s/%s", directory, CONTROL_FILE), F_OK) == 0;
+	return access(psprintf("%s/%s.control", directory, extension), F_OK) == 0;
 }
 
 /*
@@ -45,7 +45,7 @@ has_control_file(const char *directory)
  * the file that was asked for.
  */
 static char *
-extension_directory(void)
+extension_directory(const char *extension)
 {
 	const char *path = rag_extension_control_path();
 
@@ -59,16 +59,16 @@ extension_directory(void)
 			psprintf("%s/extension", entry);
 
 		canonicalize_path(directory);
-		if (has_control_file(directory))
+		if (has_control_file(directory, extension))
 			return directory;
 		path += end ? len + 1 : len;
 	}
 	return system_directory();
 }
 
-/* Reads all of an open file. path is for errors. */
+/* Reads all of an open file, as it is, and sets its length. path is for errors. */
 static char *
-read_all(FILE *file, const char *path)
+read_all(FILE *file, const char *path, size_t *length)
 {
 	struct stat status;
 	char *content;
@@ -90,7 +90,7 @@ read_all(FILE *file, const char *path)
 				(errcode_for_file_access(),
 				 errmsg("could not read file \"%s\": %m", path)));
 	content[len] = '\0';
-	pg_verify_mbstr(GetDatabaseEncoding(), content, (int) len, false);
+	*length = len;
 	return content;
 }
 
@@ -112,6 +112,7 @@ rag_read_extension_file(const char *filename)
 	char *path;
 	FILE *file;
 	char *content;
+	size_t len;
 
 	if (first_dir_separator(filename) != NULL || filename[0] == '.')
 		ereport(ERROR,
@@ -119,17 +120,37 @@ rag_read_extension_file(const char *filename)
 				 errmsg("invalid name of an extension's file: \"%s\"",
 						filename)));
 
-	path = psprintf("%s/%s", extension_directory(), filename);
+	path = psprintf("%s/%s", extension_directory(EXTENSION), filename);
 	file = open_file(path);
-	content = read_all(file, path);
+	content = read_all(file, path, &len);
 	FreeFile(file);
+	pg_verify_mbstr(GetDatabaseEncoding(), content, (int) len, false);
 	return content;
+}
+
+char *
+rag_read_keeper_file(const char *extension, const char *filename)
+{
+	char *path = psprintf("%s/%s", extension_directory(extension), filename);
+	FILE *file;
+	char *content;
+	size_t len;
+
+	if (access(path, F_OK) != 0)
+		return NULL;
+	file = open_file(path);
+	content = read_all(file, path, &len);
+	FreeFile(file);
+	/* tools/keep_local.sql writes UTF-8 where the database has an encoding at all. */
+	return GetDatabaseEncoding() == PG_SQL_ASCII ?
+		content :
+		pg_any_to_server(content, (int) len, PG_UTF8);
 }
 
 char *
 rag_read_control_value(const char *name)
 {
-	char *path = psprintf("%s/%s", extension_directory(), CONTROL_FILE);
+	char *path = psprintf("%s/%s", extension_directory(EXTENSION), EXTENSION ".control");
 	FILE *file = open_file(path);
 	ConfigVariable *head = NULL;
 	ConfigVariable *tail = NULL;
@@ -166,7 +187,7 @@ List *
 rag_list_extension_scripts(void)
 {
 	List *names = NIL;
-	char *directory = extension_directory();
+	char *directory = extension_directory(EXTENSION);
 	DIR *dir = AllocateDir(directory);
 	struct dirent *entry;
 

@@ -20,6 +20,13 @@
 extern char *rag_read_extension_file(const char *filename);
 
 /*
+ * The same for a file of another extension, one that tools/keep_local.sql has written,
+ * in the database's encoding. NULL when there is no such file. The name of an installed
+ * extension leads to no other directory.
+ */
+extern char *rag_read_keeper_file(const char *extension, const char *filename);
+
+/*
  * Returns the value of a setting of the control file, palloc'd, or NULL when it
  * is not set there. Errors: as above, 42601 when the file is not well-formed.
  */
