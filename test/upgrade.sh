@@ -15,8 +15,8 @@
 set -u
 . "$(dirname "${BASH_SOURCE[0]}")/../tools/lib/common.sh"
 
-# Those of test/t that start servers with RagTest's start_old_server().
-tests="test/t/022_pg_upgrade.pl test/t/021_backup.pl"
+# Those of test/t that start a server of the major of oldinstall.
+tests="test/t/022_pg_upgrade.pl test/t/021_backup.pl test/t/026_keep_local.pl"
 export LC_ALL=C
 
 archive() {

@@ -129,7 +129,11 @@ statement (after_rows, ord, object, ddl) AS (
   SELECT true, o.ord, o.object, format('%sSET DEFAULT %s', o.alter_column, o.initial)
   FROM own_column o WHERE 'default' = ANY (o.late_parts) AND NOT 'type' = ANY (o.late_parts) AND NOT o.computed_late
   UNION ALL
-  SELECT true, s.ord, s.object, format('ALTER SEQUENCE %s OWNED BY %s.%I', s.sequence, s.q, s.name)
+  -- A dump has the sequence, with an owner who need not be that of the table any more.
+  SELECT true, s.ord, s.object, format('DO %L', format(
+           'BEGIN EXECUTE pg_catalog.concat(''ALTER SEQUENCE '', %1$L, '' OWNER TO '', (SELECT relowner::pg_catalog.regrole'
+           ' FROM pg_catalog.pg_class WHERE oid OPERATOR(pg_catalog.=) %2$L::pg_catalog.regclass));'
+           ' ALTER SEQUENCE %1$s OWNED BY %2$s.%3$I; END', s.sequence, s.q, s.name))
   FROM own_sequence s WHERE NOT s.is_identity
   UNION ALL  -- a dump does not have the last value; first of all, while no function of the user's is called by the table
   SELECT true, 1, s.object,
@@ -175,10 +179,8 @@ keeper AS (  -- the extension that keeps it, where it does not do that, or keeps
   WHERE $5 = 'loading'
   UNION ALL
   SELECT 19, 'extension ' || $4, 'warning', 'what was added to the tables', 'also what is no longer there', NULL
-  FROM (VALUES (false), (true)) AS x (after_rows)
   WHERE $5 = 'complete' AND $6 <> '' AND NOT EXISTS (SELECT FROM local l WHERE l.object NOT IN (TABLE kept))
-  GROUP BY ()
-  HAVING NOT bool_and(strpos($6, E'\n-- What was added:\n' || coalesce((
-    SELECT string_agg(l.ddl || E';\n', '' ORDER BY l.ord, l.object COLLATE "C", l.ddl COLLATE "C")
-    FROM local l WHERE l.after_rows = x.after_rows), '') || E'-- That is all.\n') > 0)
+    AND (SELECT sum(length(split_part(part, E'\n-- That is all.\n', 1)))
+         FROM string_to_table($6, E'\n-- What was added:') WITH ORDINALITY AS x (part, n) WHERE n > 1)
+        > coalesce((SELECT sum(length(l.ddl) + 2) FROM local l), 0)
 )

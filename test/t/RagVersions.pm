@@ -327,7 +327,8 @@ sub fresh_snapshot_file { return print_snapshot($_[0], 'objects', $_[1]); }
 # A private copy of the installation
 # ---------------------------------------------------------------------------
 
-sub pg_config { return (run_command([ 'pg_config', "--$_[0]" ]))[0]; }
+# pg_config(WHAT[, INSTALLATION])
+sub pg_config { return (run_command([ defined $_[1] ? "$_[1]/bin/pg_config" : 'pg_config', "--$_[0]" ]))[0]; }
 
 # Links to all files of a directory, at the same place below another.
 sub link_files
@@ -349,18 +350,19 @@ sub link_files
 	return;
 }
 
-# private_tree(): a copy of the PostgreSQL installation, of links to its files.
+# private_tree([INSTALLATION]): a copy of the PostgreSQL installation, of links to its files.
 # PostgreSQL's programs find their files relative to themselves, so they are real
 # copies. In it a test may add and replace files: what is installed stays as it
 # is. Returns {installation: the directory that the programs' one is in, scripts:
 # the extensions' one}.
 sub private_tree
 {
+	my ($from) = @_;
 	my $tree = PostgreSQL::Test::Utils::tempdir();
-	my $bindir = pg_config('bindir');
+	my $bindir = pg_config('bindir', $from);
 
 	link_files($_, $tree . $_)
-	  for map { pg_config($_) } qw(sharedir pkglibdir bindir);
+	  for map { pg_config($_, $from) } qw(sharedir pkglibdir bindir);
 	for my $program ("$bindir/postgres", "$bindir/initdb", glob("$bindir/pg_*"))
 	{
 		my $target = $tree . $program;
@@ -371,7 +373,7 @@ sub private_tree
 	}
 	return {
 		installation => dirname($tree . $bindir),
-		scripts => $tree . pg_config('sharedir') . '/extension'
+		scripts => $tree . pg_config('sharedir', $from) . '/extension'
 	};
 }
 
