@@ -328,5 +328,247 @@ note('what is seen while the rows are loaded');
 	$reader->quit;
 }
 
+
+# ---------------------------------------------------------------------------
+note('after a change, and when nothing is left');
+# ---------------------------------------------------------------------------
+
+{
+	my $name = 'rag_local_changing';
+	my $files = sub { return scalar(my @found = glob("$old_tree->{scripts}/$name*")) };
+
+	create_database($old, 'changing');
+	sql($old, 'changing', "CREATE SCHEMA $schema; CREATE EXTENSION rag_events SCHEMA $schema VERSION '1.2'", 'rag_owner');
+	like(is_kept_now('changing', 'nothing was added'), qr/there is nothing to keep/, '... which is said');
+	is($files->(), 0, '... and nothing is written');
+
+	sql($old, 'changing', "CREATE INDEX first ON $schema.messages (role); ALTER TABLE $schema.messages ADD note text", 'rag_owner');
+	is_kept_now('changing', 'kept');
+	is($files->(), 4, '... by four files');
+	sql($old, 'changing', "CREATE INDEX second ON $schema.messages (top_k)", 'rag_owner');
+	is(kinds($old, 'changing'), 'kept column messages.note, kept index first, not_dumped index second', 'what came later is not kept');
+	is_kept_now('changing', 'run again');
+	is(kinds($old, 'changing'), 'kept column messages.note, kept index first, kept index second', '... it is');
+	sql($old, 'changing', "ALTER TABLE $schema.messages ALTER note SET DEFAULT 'x'", 'rag_owner');
+	is(kinds($old, 'changing', "kind <> 'kept'"), 'not_dumped column messages.note', 'what changed is not kept');
+	is_kept_now('changing', 'run again');
+	is(kinds($old, 'changing', "kind <> 'kept'"), '', '... it is');
+	sql($old, 'changing', "DROP INDEX $schema.second", 'rag_owner');
+	is(kinds($old, 'changing', "kind <> 'kept'"), "warning extension $name", 'what is gone would come back: a warning');
+	is_kept_now('changing', 'run again');
+	is(kinds($old, 'changing', "kind <> 'kept'"), '', '... it would not');
+
+	# Another extension becomes necessary, and is no longer.
+	sql($old, 'changing', "CREATE EXTENSION citext SCHEMA public; ALTER TABLE $schema.messages ADD insensitive public.citext");
+	is_kept_now('changing', 'a type of another extension');
+	is(sqlstate($old, 'changing', 'DROP EXTENSION citext'), '2BP01', '... which cannot be dropped');
+	is(kinds($old, 'changing', "kind <> 'kept'"), '', '... all is kept');
+	sql($old, 'changing', "ALTER TABLE $schema.messages DROP insensitive");
+	is_kept_now('changing', '... not any more');
+	is(sqlstate($old, 'changing', 'DROP EXTENSION citext'), '', '... it can');
+
+	# Steps of rag_events beside it.
+	for my $step ('1.0', '1.1', '1.3', '1.2')
+	{
+		is(sqlstate($old, 'changing', "ALTER EXTENSION rag_events UPDATE TO '$step'", 'rag_owner'), '', "rag_events goes to $step");
+		is(kinds($old, 'changing', "kind NOT IN ('kept', 'warning')"), '', '... and all stays kept');
+	}
+	sql($old, 'changing', "SELECT $schema.rag_add_messages('00000000-0000-4000-8000-000000000001', '[{\"role\": \"user\", \"content\": \"kept\"}]', NULL, true)", 'rag_owner');
+	take_files($name);
+	dump_database('changing', "$dumps/changing", '--format=custom');
+	create_database($new, 'changed');
+	restore('changed', "$dumps/changing", '-U', 'rag_owner');
+	is(sqlstate($new, 'changed', "ALTER EXTENSION $name UPDATE TO 'complete'", 'rag_owner'), '', 'a dump of an older version is restored where a newer one is the default');
+	is(kinds($new, 'changed', "kind <> 'kept'"), '', '... with all that was added');
+	is(sql($new, 'changed', "SELECT content, note FROM $schema.messages"), 'kept|x', '... and the rows');
+
+	# A restore that is not complete is not taken for all there is.
+	create_database($old, 'halfway');
+	run_command([ 'pg_restore', '-U', 'rag_owner', '-d', $old->connstr('halfway'), "$dumps/changing" ]);
+	my ($status, $output) = keep_local('halfway');
+	is($status, 1, 'a restore that is not complete is not kept');
+	like($output, qr/ALTER EXTENSION $name UPDATE TO 'complete'/, '... and what completes it is told');
+	sql($old, 'halfway', "ALTER EXTENSION $name UPDATE TO 'complete'", 'rag_owner');
+
+	# Two databases, and the files of one of them.
+	($status, $output) = keep_local('halfway');
+	is($status, 1, 'the files of another database are not written over');
+	like($output, qr/were written for database "changing"/, '... it is said whose they are');
+	like(is_kept_now('halfway', 'with a name of its own', 'KEEP_AS=rag_local_halfway'), qr/by extension rag_local_halfway/, '... it has its own');
+	is(sql($old, 'halfway', q(SELECT string_agg(extname, ' ') FROM pg_extension WHERE extname LIKE 'rag_local%')), 'rag_local_halfway', '... and only them');
+	is($files->(), 4, '... those of the other stay');
+	is(kinds($old, 'halfway', "kind <> 'kept'"), '', '... all is kept');
+	is_kept_now('halfway', 'the name is remembered');
+	($status, $output) = keep_local('halfway', 'KEEP_AS=../x');
+	is($status, 1, 'a name leads nowhere else');
+
+	# The files go.
+	sql($old, 'changing', "DROP INDEX $schema.first; ALTER TABLE $schema.messages DROP note", 'rag_owner');
+	is(kinds($old, 'changing'), "warning extension $name", 'nothing is left of what was added');
+	is_kept_now('changing', 'run again');
+	is($files->(), 0, '... the files are gone');
+	is(sql($old, 'changing', q(SELECT count(*) FROM pg_extension WHERE extname LIKE 'rag_local%')), '0', '... and the extension');
+	unlink glob("$old_tree->{scripts}/rag_local_halfway*");
+	is(kinds($old, 'halfway', "kind <> 'not_dumped'"), '', 'without its files, an extension keeps nothing');
+}
+
+# ---------------------------------------------------------------------------
+note('by SQL alone');
+# ---------------------------------------------------------------------------
+
+{
+	my $query = slurp_file("$FindBin::RealBin/../../tools/keep_local.sql");
+	my $content = sub {
+		my ($file) = @_;
+		my $sql = $query =~ s/;\s*\z//r;
+
+		return sql($old, 'by_sql', "SET search_path = $schema, public; SET rag_local.name = 'own'; SELECT content FROM ($sql) AS f WHERE file = '$file'", 'rag_owner');
+	};
+
+	create_database($old, 'by_sql');
+	sql($old, 'by_sql', "CREATE SCHEMA $schema; CREATE EXTENSION rag_events SCHEMA $schema; ALTER TABLE $schema.messages ADD note text; CREATE FUNCTION $schema.f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN new; END'; CREATE TRIGGER own BEFORE UPDATE ON $schema.messages EXECUTE FUNCTION $schema.f()", 'rag_owner');
+	my @files = split /\n/, sql($old, 'by_sql', "SET search_path = $schema; SET rag_local.name = 'own'; SELECT file FROM (" . ($query =~ s/;\s*\z//r) . ') AS f', 'rag_owner');
+	is(join(' ', sort @files), 'own--complete.sql own--loading--complete.sql own--loading.sql own.control', 'the query has the files');
+	for my $file (@files)
+	{
+		write_file($_, $file, $content->($file) . "\n") for $old_tree, $new_tree;
+	}
+	is(sqlstate($old, 'by_sql', "CREATE EXTENSION own SCHEMA $schema VERSION 'complete'", 'rag_owner'), '', '... which an ordinary owner creates the extension of');
+	is(kinds($old, 'by_sql'), 'kept column messages.note, kept trigger own of table messages', '... all is kept');
+	dump_database('by_sql', "$dumps/by_sql", '--format=custom');
+	create_database($new, 'by_sql');
+	restore('by_sql', "$dumps/by_sql", '-U', 'rag_owner');
+	is(sqlstate($new, 'by_sql', q(ALTER EXTENSION own UPDATE TO 'complete'), 'rag_owner'), '', '... restored');
+	is(kinds($new, 'by_sql'), 'kept column messages.note, kept trigger own of table messages', '... and complete');
+}
+
+# ---------------------------------------------------------------------------
+note('hostile names and bodies');
+# ---------------------------------------------------------------------------
+
+# What would end a literal, a name or a comment, what psql and the scripts of extensions
+# replace, and lines that they take away: each would make the owner a superuser.
+my $evil = 'ALTER ROLE rag_owner SUPERUSER; --';
+my @evil = (
+	"p\$do\$; $evil", "p'; $evil", "p\\'; $evil", "p\"; $evil", "p*/; $evil", "p\n; $evil", "p%s%I%L; $evil", "END\$\$; $evil", "\$script\$; $evil",
+	"a\n\\echo \"; $evil\n'; $evil", "\\echo '; $evil\n", '@extowner@', '@extschema@', '@extschema:rag_events@', 'MODULE_PATHNAME', ":'name'; $evil", "\n-- That is all.\n$evil\n");
+my $number = 0;
+
+for my $name (@evil)
+{
+	my $db = 'evil_' . ++$number;
+	my $quoted = '"' . ($name =~ s/"/""/gr) . '"';
+	my $literal = "E'" . ($name =~ s/(['\\])/$1$1/gr) . "'";
+	my $room = '"Room %s"';
+	my $title = $name =~ s/\n/\\n/gr;
+
+	create_database($old, $db);
+	sql($old, 'postgres', "GRANT CREATE ON DATABASE $db TO rag_owner");
+	sql($old, $db, <<"EOT", 'rag_owner');
+CREATE SCHEMA $room;
+CREATE EXTENSION rag_events SCHEMA $room;
+CREATE FUNCTION $room.$quoted() RETURNS text LANGUAGE sql IMMUTABLE AS \$body\$SELECT $literal\$body\$;
+CREATE FUNCTION $room.stamp() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN new; END';
+CREATE TYPE $room.$quoted AS ENUM ('x');
+CREATE PUBLICATION $quoted FOR TABLE $room.messages WHERE (content <> $literal);
+ALTER TABLE $room.messages ADD COLUMN $quoted text DEFAULT $literal, ADD CONSTRAINT $quoted CHECK (content <> $literal);
+ALTER TABLE $room.sessions ADD COLUMN $quoted int GENERATED ALWAYS AS IDENTITY, ADD COLUMN own $room.$quoted;
+ALTER TABLE $room.sessions ADD COLUMN serial serial, ADD COLUMN called text DEFAULT $room.$quoted();
+CREATE INDEX $quoted ON $room.messages (($quoted || $literal));
+CREATE POLICY $quoted ON $room.messages USING (content <> $literal);
+ALTER TABLE $room.messages ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE STATISTICS $room.$quoted ON role, content FROM $room.messages;
+CREATE TRIGGER $quoted BEFORE INSERT ON $room.messages FOR EACH ROW WHEN (new.content <> $literal) EXECUTE FUNCTION $room.stamp($literal);
+EOT
+	my $state = sub {
+		return sql($_[0], $db, "SELECT concat(object, ': ', actual) FROM $room.rag_check_schema() WHERE kind = 'kept' ORDER BY object COLLATE \"C\"");
+	};
+	is_kept_now($db, "$title: kept");
+	is(sql($old, $db, "SELECT count(*) FROM $room.rag_check_schema() WHERE kind = 'kept'"), '13', '... all of it');
+	take_files("rag_local_$db");
+	dump_database($db, "$dumps/$db", '--format=custom');
+	create_database($new, $db);
+	restore($db, "$dumps/$db");
+	is(sqlstate($new, $db, "ALTER EXTENSION rag_local_$db UPDATE TO 'complete'"), '', '... restored by a superuser');
+	is_same_text($state->($new), $state->($old), '... as it was') if $same_major;
+	is(sql($new, $db, "SELECT count(*) FROM $room.rag_check_schema() WHERE kind NOT IN ('kept', 'not_dumped', 'warning')"), '0', '... and nothing is missing');
+	is(join(' ', map { sql($_, 'postgres', q(SELECT rolsuper FROM pg_roles WHERE rolname = 'rag_owner')) } $old, $new), 'f f', '... and nobody is a superuser by that');
+}
+
+# Operators of the owner, in the schema of the extension, which the scripts of extensions
+# search first, and in the path of the database.
+{
+	my $db = 'operators';
+
+	create_database($old, $db);
+	sql($old, $db, <<'EOT', 'rag_owner');
+CREATE SCHEMA chat;
+CREATE EXTENSION rag_events SCHEMA chat;
+CREATE FUNCTION chat.f(text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT $1';
+ALTER TABLE chat.messages ADD CONSTRAINT own CHECK (content <> 'x'), ADD CONSTRAINT late CHECK (chat.f(content) <> 'x');
+SELECT chat.rag_add_message(chat.rag_create_session(), 'user', 'restored');
+CREATE TABLE chat.ran (who name);
+GRANT INSERT ON chat.ran TO PUBLIC;
+CREATE FUNCTION chat.ne(text, text) RETURNS boolean LANGUAGE plpgsql AS 'BEGIN INSERT INTO chat.ran VALUES (current_user); RETURN true; END';
+CREATE OPERATOR chat.<> (LEFTARG = text, RIGHTARG = text, FUNCTION = chat.ne);
+EOT
+	sql($old, 'postgres', "ALTER DATABASE $db SET search_path = chat, pg_catalog");
+	is_kept_now($db, 'operators of the owner');
+	take_files("rag_local_$db");
+	dump_database($db, "$dumps/$db", '--format=custom');
+	create_database($new, $db);
+	sql($new, 'postgres', "ALTER DATABASE $db SET search_path = chat, pg_catalog");
+	restore($db, "$dumps/$db");
+	is(sqlstate($new, $db, "ALTER EXTENSION rag_local_$db UPDATE TO 'complete'"), '', '... restored by a superuser');
+	is(sql($new, $db, 'SELECT pg_catalog.count(*) FROM chat.ran'), '0', '... are not called');
+	is(sql($new, $db, q(SELECT pg_catalog.count(*) FROM pg_constraint WHERE conname OPERATOR(pg_catalog.=) ANY ('{own,late}'))), '2', '... by what was made');
+}
+
+# ---------------------------------------------------------------------------
+note('other encodings');
+# ---------------------------------------------------------------------------
+
+for my $encoding ('LATIN1', 'SQL_ASCII')
+{
+	my $db = 'in_' . lc $encoding;
+	my $name = $encoding eq 'LATIN1' ? 'U&"\00E9t\00E9"' : "\"\xc3\xa9t\xc3\xa9\"";
+	my $create = "CREATE DATABASE $db OWNER rag_owner TEMPLATE template0 ENCODING '$encoding' LOCALE 'C'";
+
+	sql($_, 'postgres', $create) for $old, $new;
+	sql($old, $db, "CREATE SCHEMA $schema; CREATE EXTENSION rag_events SCHEMA $schema; ALTER TABLE $schema.messages ADD $name text", 'rag_owner');
+	is_kept_now($db, "$encoding: kept");
+	is(sql($old, $db, "SELECT count(*) FROM $schema.rag_check_schema() WHERE kind = 'kept'"), '1', '... which is seen');
+	take_files("rag_local_$db");
+	dump_database($db, "$dumps/$db", '--format=custom');
+	restore($db, "$dumps/$db", '-U', 'rag_owner');
+	is(sql($new, $db, "SELECT count(*) FROM $schema.rag_check_schema() WHERE kind = 'kept'"), '1', '... restored');
+	is(sql($new, $db, "SELECT attname FROM pg_attribute WHERE attrelid = '$schema.messages'::regclass ORDER BY attnum DESC LIMIT 1"),
+		sql($old, $db, "SELECT attname FROM pg_attribute WHERE attrelid = '$schema.messages'::regclass ORDER BY attnum DESC LIMIT 1"), '... under the same name');
+}
+
+# ---------------------------------------------------------------------------
+note('a subscriber of logical replication');
+# ---------------------------------------------------------------------------
+
+{
+	my $count = "SELECT count(*), count(note) FROM $schema.messages";
+
+	create_database($old, 'publisher');
+	sql($old, 'publisher', "CREATE SCHEMA $schema; CREATE EXTENSION rag_events SCHEMA $schema; ALTER TABLE $schema.messages ADD note text DEFAULT 'own'; CREATE INDEX own ON $schema.messages (note)", 'rag_owner');
+	sql($old, 'publisher', "CREATE PUBLICATION conversations FOR TABLE $schema.sessions, $schema.messages; SELECT $schema.rag_add_messages('00000000-0000-4000-8000-000000000001', '[{\"role\": \"user\", \"content\": \"first\"}]', NULL, true)");
+	is_kept_now('publisher', 'a publisher is kept');
+	take_files('rag_local_publisher');
+	dump_database('publisher', "$dumps/publisher", '--format=custom', '--schema-only');
+	create_database($new, 'subscriber');
+	restore('subscriber', "$dumps/publisher");
+	is(sqlstate($new, 'subscriber', q(ALTER EXTENSION rag_local_publisher UPDATE TO 'complete')), '', '... its schema is restored');
+	is(kinds($new, 'subscriber', "kind <> 'kept'"), '', '... all of it');
+	sql($new, 'subscriber', "CREATE SUBSCRIPTION conversations CONNECTION \$c\$" . $old->connstr('publisher') . "\$c\$ PUBLICATION conversations");
+	ok($new->poll_query_until('subscriber', $count, '1|1'), '... the rows come') or diag(sql($new, 'subscriber', $count));
+	sql($old, 'publisher', "SELECT $schema.rag_add_message('00000000-0000-4000-8000-000000000001', 'user', 'second')");
+	ok($new->poll_query_until('subscriber', $count, '2|2'), '... and go on coming, own columns too');
+	sql($new, 'subscriber', 'DROP SUBSCRIPTION conversations');
+}
+
 $_->stop for $old, $new;
 done_testing();
