@@ -1,7 +1,7 @@
 # pg_upgrade, which takes the files of the tables along: nothing is loaded and no
 # script of the extension runs. From this major to itself or, where the environment has
 # oldinstall (test/matrix.sh --upgrade), from an older one; with a database of each
-# version of the extension.
+# version of the extension, and one that keeps what was added to the tables.
 
 use strict;
 use warnings;
@@ -18,8 +18,11 @@ use Test::More;
 
 my $schema = '"Chat Room"';
 my $session = "'00000000-0000-0000-0000-000000000002'";
-my $old = start_old_server('old');
-my $new = start_server('new');
+# Each with a directory of extensions of its own.
+my $old_tree = private_tree($ENV{oldinstall});
+my $new_tree = private_tree();
+my $old = RagTest::start(PostgreSQL::Test::Cluster->new('old', install_path => $old_tree->{installation}));
+my $new = RagTest::start(PostgreSQL::Test::Cluster->new('new', install_path => $new_tree->{installation}));
 my @chain = chain_of_versions($old);
 my %databases = map { $_ => 'app_' . s/\W/_/gr } @chain, adoption_version();
 my %before;
@@ -87,6 +90,43 @@ EOT
 	$before{$version} = state_of($old, $db);
 }
 
+# An extension that keeps what was added comes along; its files are needed when the new
+# server's dumps are restored.
+my $keeps = 'keeps';
+my $keep_query = slurp_file("$FindBin::RealBin/../../tools/keep_local.sql") =~ s/;\s*\z//r;
+sub keeper_files
+{
+	my ($node) = @_;
+	my $files = sql($node, $keeps, "SET search_path = $schema, public; SELECT concat(file, E'\\x1f', content, E'\\x1e') FROM ($keep_query) AS f");
+
+	return map { split /\x1f/, s/^\n//r } grep { /\S/ } split /\x1e/, $files;
+}
+sub keeper_state
+{
+	my ($node) = @_;
+	return sql($node, $keeps, <<"EOT");
+SELECT extversion FROM pg_extension WHERE extname = 'rag_local_keeps';
+SELECT object, actual FROM $schema.rag_check_schema() WHERE kind IN ('kept', 'not_dumped') ORDER BY object COLLATE "C";
+SELECT id, "Own", mood, loud FROM $schema.messages ORDER BY id;
+EOT
+}
+sql($old, 'postgres', "CREATE DATABASE $keeps OWNER rag_owner");
+sql($old, $keeps, <<"EOT", 'rag_owner');
+CREATE SCHEMA $schema;
+CREATE EXTENSION rag_events SCHEMA $schema;
+CREATE TYPE $schema.mood AS ENUM ('good', 'bad');
+CREATE FUNCTION $schema.loud(text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT upper(\$1)';
+ALTER TABLE $schema.messages ADD "Own" text DEFAULT 'own', ADD mood $schema.mood DEFAULT 'good', ADD loud text GENERATED ALWAYS AS ($schema.loud(role)) STORED;
+ALTER TABLE $schema.sessions ADD number int GENERATED ALWAYS AS IDENTITY;
+CREATE POLICY own ON $schema.messages USING ($schema.loud(role) <> 'X');
+ALTER TABLE $schema.messages ENABLE ROW LEVEL SECURITY;
+EOT
+sql($old, $keeps, conversations($schema), 'rag_owner');
+my %keeper = keeper_files($old);
+write_file($old_tree, $_, "$keeper{$_}\n") for keys %keeper;
+sql($old, $keeps, "CREATE EXTENSION rag_local_keeps SCHEMA $schema VERSION 'complete'", 'rag_owner');
+my $kept = keeper_state($old);
+
 # It reads what an update has left, too.
 my $head = $databases{ $chain[-1] };
 is(sqlstate($old, $head, "ALTER EXTENSION rag_events UPDATE TO '$chain[0]'", 'rag_owner'),
@@ -147,6 +187,17 @@ for my $version (sort keys %databases)
 	sql($new, $db, 'CREATE EXTENSION amcheck');
 	is_deeply([ RagLoad::corruption($new, $db) ], [], '... tables and indexes are sound');
 }
+
+# ---------------------------------------------------------------------------
+note('what was added to the tables, and is kept');
+# ---------------------------------------------------------------------------
+
+is(keeper_state($new), $kept, 'pg_upgrade takes it along');
+is(sql($new, $keeps, "SELECT count(*) FROM $schema.rag_check_schema() WHERE kind = 'kept'"), '0', '... without files, nothing is kept');
+%keeper = keeper_files($new);
+write_file($new_tree, $_, "$keeper{$_}\n") for keys %keeper;
+is(sql($new, $keeps, "SELECT count(*) FROM $schema.rag_check_schema() WHERE kind NOT IN ('kept', 'not_dumped', 'warning')"), '0', '... with them, nothing is missing');
+is(sql($new, $keeps, "SELECT count(*) FROM $schema.rag_check_schema() WHERE kind IN ('not_dumped', 'warning')"), '0', '... and all is kept');
 
 $new->stop;
 done_testing();
