@@ -12,17 +12,15 @@
 -- EXTENSION, which makes "loading": all that the rows need. After the restore, ALTER
 -- EXTENSION … UPDATE TO 'complete' makes the rest.
 WITH place AS (
-  -- rag_local_ddl() looks at the setting.
-  SELECT pg_catalog.set_config('rag_local.name', pg_catalog.left(pg_catalog.regexp_replace(
+  SELECT pg_catalog.left(pg_catalog.regexp_replace(
            COALESCE(NULLIF(pg_catalog.current_setting('rag_local.name', true), ''), 'rag_local_' || pg_catalog.current_database()),
-           '[^A-Za-z0-9_]', '_', 'g'), 63), true) AS name,
+           '[^A-Za-z0-9_]', '_', 'g'), 63) AS name,
          -- The database, on one line whatever its name is.
          pg_catalog.format('rag_events: database %s', pg_catalog.to_json(pg_catalog.current_database()::pg_catalog.text)) AS title,
          CASE pg_catalog.current_setting('server_encoding') WHEN 'SQL_ASCII' THEN 'SQL_ASCII' ELSE 'UTF8' END AS encoding
 ),
 local AS MATERIALIZED (
-  SELECT l.section, l.object, l.ddl, pg_catalog.row_number() OVER () AS n
-  FROM place CROSS JOIN LATERAL (SELECT * FROM rag_local_ddl() WHERE place.name <> '' OFFSET 0) AS l
+  SELECT l.section, l.object, l.ddl, pg_catalog.row_number() OVER () AS n FROM rag_local_ddl() AS l
 ),
 part AS (
   SELECT s.section, pg_catalog.concat(E'-- What was added:\n', pg_catalog.string_agg(l.ddl || E';\n', '' ORDER BY l.n), '-- That is all.') AS text

@@ -32,7 +32,7 @@
 static void
 rename_to_ours(Oid nspoid)
 {
-	uint64 n = rag_compare_schema(RAG_BASE_VERSION, nspoid, false,
+	uint64 n = rag_compare_schema(RAG_BASE_VERSION, nspoid,
 								  "SELECT ddl FROM renames ORDER BY ord, ddl");
 	SPITupleTable *statements = SPI_tuptable;
 
@@ -51,7 +51,7 @@ rename_to_ours(Oid nspoid)
 static uint64
 append_statements(StringInfo statements, Oid nspoid, const char *select)
 {
-	uint64 n = rag_compare_schema(RAG_BASE_VERSION, nspoid, false, select);
+	uint64 n = rag_compare_schema(RAG_BASE_VERSION, nspoid, select);
 
 	for (uint64 i = 0; i < n; i++)
 		appendStringInfo(statements, "%s;\n",
@@ -70,7 +70,7 @@ adoption_script(Oid nspoid)
 	const char *schema = quote_identifier(rag_namespace_name(nspoid));
 	StringInfoData script;
 
-	if (rag_compare_schema(RAG_BASE_VERSION, nspoid, false, "TABLE hopeless") > 0)
+	if (rag_compare_schema(RAG_BASE_VERSION, nspoid, "TABLE hopeless") > 0)
 		return NULL;
 	initStringInfo(&script);
 	appendStringInfoString(&script, "BEGIN;\nSET LOCAL search_path = pg_catalog, pg_temp;\n");
@@ -91,7 +91,7 @@ adoption_script(Oid nspoid)
 static char *
 list_differences(Oid nspoid)
 {
-	uint64 n = rag_compare_schema(RAG_BASE_VERSION, nspoid, false,
+	uint64 n = rag_compare_schema(RAG_BASE_VERSION, nspoid,
 								  "SELECT object, difference, expected, actual FROM unadoptable"
 								  " ORDER BY ord, object, expected");
 	StringInfoData list;

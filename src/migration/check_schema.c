@@ -19,7 +19,6 @@
 #include "funcapi.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/guc.h"
 #include "utils/json.h"
 #include "utils/lsyscache.h"
 #include "utils/tuplestore.h"
@@ -119,15 +118,14 @@ find_keeper(void)
 }
 
 uint64
-rag_compare_schema(const char *version, Oid nspoid, bool for_keeper,
-				   const char *select)
+rag_compare_schema(const char *version, Oid nspoid, const char *select)
 {
 	Keeper keeper = find_keeper();
-	Oid argtypes[] = {OIDOID, TEXTARRAYOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, BOOLOID};
+	Oid argtypes[] = {OIDOID, TEXTARRAYOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID};
 	Datum values[] = {
 		ObjectIdGetDatum(nspoid), relation_names(),
 		expected_objects(version, nspoid), CStringGetTextDatum(keeper.name),
-		CStringGetTextDatum(keeper.version), CStringGetTextDatum(keeper.scripts), BoolGetDatum(for_keeper)};
+		CStringGetTextDatum(keeper.version), CStringGetTextDatum(keeper.scripts)};
 
 	return rag_query_once(psprintf("%s %s", comparison, select),
 						  lengthof(values), argtypes, values);
@@ -135,7 +133,7 @@ rag_compare_schema(const char *version, Oid nspoid, bool for_keeper,
 
 /* Returns the rows of a query over the differences as the function's result. */
 static Datum
-return_differences(FunctionCallInfo fcinfo, bool for_keeper, const char *select)
+return_differences(FunctionCallInfo fcinfo, const char *select)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	const char *version = rag_installed_version();
@@ -147,7 +145,7 @@ return_differences(FunctionCallInfo fcinfo, bool for_keeper, const char *select)
 				 errmsg("extension \"rag_events\" is not installed in this database")));
 
 	SPI_connect();
-	rag_compare_schema(version, rag_namespace(fcinfo), for_keeper, select);
+	rag_compare_schema(version, rag_namespace(fcinfo), select);
 	for (uint64 i = 0; i < SPI_processed; i++)
 		tuplestore_puttuple(rsinfo->setResult, SPI_tuptable->vals[i]);
 	SPI_finish();
@@ -171,7 +169,7 @@ PG_FUNCTION_INFO_V1(rag_check_schema);
 Datum
 rag_check_schema(PG_FUNCTION_ARGS)
 {
-	return return_differences(fcinfo, true,
+	return return_differences(fcinfo,
 							  "SELECT object, kind, expected, actual, ddl"
 							  " FROM (TABLE missing UNION ALL TABLE unowned UNION ALL TABLE changed"
 							  " UNION ALL TABLE extra UNION ALL TABLE warning UNION ALL TABLE keeper) AS d"
@@ -192,19 +190,13 @@ rag_check_schema(PG_FUNCTION_ARGS)
  * they meant here: another one could have them call operators of somebody else. Rows
  * for other extensions follow, whose types or functions the statements use.
  *
- * Where the setting rag_local.name is not empty, as tools/keep_local.sql sets it, they are
- * those of the scripts of an extension, which a dump makes before functions, types and
- * tables of users: what needs these comes after the rows.
- *
  * Errors: as rag_check_schema().
  */
 PG_FUNCTION_INFO_V1(rag_local_ddl);
 Datum
 rag_local_ddl(PG_FUNCTION_ARGS)
 {
-	const char *name = GetConfigOption("rag_local.name", true, false);
-
-	return return_differences(fcinfo, name != NULL && name[0] != '\0',
+	return return_differences(fcinfo,
 							  "SELECT CASE WHEN after_rows THEN 'post-data' ELSE 'pre-data' END, object, ddl FROM"
 							  " (SELECT DISTINCT after_rows, -2, 'search_path', 'SET search_path = pg_catalog, pg_temp' FROM local"
 							  " UNION ALL SELECT false, -1, 'extension ' || extension,"

@@ -12,11 +12,11 @@
  * Compares the schema with the expected objects of the version and runs select
  * over the results: the CTEs missing, unowned, changed, extra and warning of
  * schema_differences.sql, local, required, kept and keeper of schema_local.sql, renames
- * and unadoptable of schema_adoption.sql. for_keeper is what schema_local.sql calls $7. Rows are
+ * and unadoptable of schema_adoption.sql. Rows are
  * in SPI_tuptable, their number is returned. The caller is connected to SPI, and
  * the settings are those that schema_objects.sql names.
  */
-extern uint64 rag_compare_schema(const char *version, Oid nspoid, bool for_keeper,
+extern uint64 rag_compare_schema(const char *version, Oid nspoid,
 								 const char *select);
 
 #endif /* RAG_CHECK_SCHEMA_H */

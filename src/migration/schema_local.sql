@@ -5,12 +5,11 @@
 --   $4  text  the name of the extension that keeps it (tools/keep_local.sql), or ''
 --   $5  text  the version of that extension
 --   $6  text  its scripts, as they are installed
---   $7  bool  the statements are to be those of such an extension
 --
 -- Before the rows comes all that can be: whoever reads while they are loaded is to see
 -- no more than afterwards, and they need their columns. But a dump makes extensions
--- before functions, types and tables of the user's own. So in an extension, what needs one
--- of these comes after the rows, and until then
+-- before functions, types and tables of the user's own. So what needs one of these comes
+-- after the rows, and until then
 --   a column of such a type is text,
 --   a column that is computed by such a function is an ordinary one,
 --   a table with such a policy has none, but row security: nobody sees anything.
@@ -68,7 +67,7 @@ need AS (  -- what it needs that PostgreSQL does not have by itself
 ),
 late AS (  -- by what it needs
   WITH RECURSIVE late (object, part) AS (
-    SELECT n.object, n.part FROM need n WHERE n.extension IS NULL AND $7
+    SELECT n.object, n.part FROM need n WHERE n.extension IS NULL
     UNION
     SELECT x.object, x.part
     FROM late
