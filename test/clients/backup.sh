@@ -31,7 +31,7 @@ SELECT relname, relowner::regrole FROM pg_class WHERE relname IN ('sessions', 'm
 SQL
 }
 
-drop_new() { as_caller -c "DROP DATABASE IF EXISTS ${own}_new WITH (FORCE)"; }
+drop_new() { as_caller -c "SET client_min_messages = warning" -c "DROP DATABASE IF EXISTS ${own}_new WITH (FORCE)"; }
 
 sql <<'SQL' || exit 1
 CREATE EXTENSION rag_events;

@@ -86,6 +86,7 @@ node_modules() {
 
 # Clients wait for one of so many connections to the server.
 pool_size=3
+pooler_roles=() # who may connect besides $own
 pooler=
 pooler_port=6432
 
@@ -104,7 +105,7 @@ start_pooler() {
   echo "# PgBouncer $version"
   # A socket has a folder of its own, and a port of TCP does not.
   [ -z "${1-}" ] || pooler_port=$((20000 + $$ % 20000))
-  mkdir "$dir" && printf '"%s" ""\n' "$own" >"$dir/users" || exit 1
+  mkdir "$dir" && printf '"%s" ""\n' "$own" "${pooler_roles[@]}" >"$dir/users" || exit 1
   cat >"$dir/pgbouncer.ini" <<END
 [databases]
 $own = host=${PGHOST:-/var/run/postgresql} port=${PGPORT:-5432}

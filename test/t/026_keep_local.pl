@@ -495,8 +495,9 @@ EOT
 	is(join(' ', map { sql($_, 'postgres', q(SELECT rolsuper FROM pg_roles WHERE rolname = 'rag_owner')) } $old, $new), 'f f', '... and nobody is a superuser by that');
 }
 
-# Operators of the owner, in the schema of the extension, which the scripts of extensions
-# search first, and in the path of the database.
+# Operators of the owner, in the schema of the extension, where the scripts of extensions
+# search, and in the path of the database. For an own type, they fit better than those of
+# PostgreSQL, which were meant.
 {
 	my $db = 'operators';
 
@@ -505,12 +506,16 @@ EOT
 CREATE SCHEMA chat;
 CREATE EXTENSION rag_events SCHEMA chat;
 CREATE FUNCTION chat.f(text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT $1';
-ALTER TABLE chat.messages ADD CONSTRAINT own CHECK (content <> 'x'), ADD CONSTRAINT late CHECK (chat.f(content) <> 'x');
+CREATE TYPE chat.mood AS ENUM ('good', 'bad');
+ALTER TABLE chat.messages ADD mood chat.mood DEFAULT 'good';
+ALTER TABLE chat.messages ADD CONSTRAINT own CHECK (content <> 'x'), ADD CONSTRAINT late CHECK (chat.f(content) <> 'x'), ADD CONSTRAINT typed CHECK (mood <> 'bad');
 SELECT chat.rag_add_message(chat.rag_create_session(), 'user', 'restored');
 CREATE TABLE chat.ran (who name);
 GRANT INSERT ON chat.ran TO PUBLIC;
 CREATE FUNCTION chat.ne(text, text) RETURNS boolean LANGUAGE plpgsql AS 'BEGIN INSERT INTO chat.ran VALUES (current_user); RETURN true; END';
+CREATE FUNCTION chat.ne(chat.mood, chat.mood) RETURNS boolean LANGUAGE plpgsql AS 'BEGIN INSERT INTO chat.ran VALUES (current_user); RETURN true; END';
 CREATE OPERATOR chat.<> (LEFTARG = text, RIGHTARG = text, FUNCTION = chat.ne);
+CREATE OPERATOR chat.<> (LEFTARG = chat.mood, RIGHTARG = chat.mood, FUNCTION = chat.ne);
 EOT
 	sql($old, 'postgres', "ALTER DATABASE $db SET search_path = chat, pg_catalog");
 	is_kept_now($db, 'operators of the owner');
@@ -521,7 +526,7 @@ EOT
 	restore($db, "$dumps/$db");
 	is(sqlstate($new, $db, "ALTER EXTENSION rag_local_$db UPDATE TO 'complete'"), '', '... restored by a superuser');
 	is(sql($new, $db, 'SELECT pg_catalog.count(*) FROM chat.ran'), '0', '... are not called');
-	is(sql($new, $db, q(SELECT pg_catalog.count(*) FROM pg_constraint WHERE conname OPERATOR(pg_catalog.=) ANY ('{own,late}'))), '2', '... by what was made');
+	is(sql($new, $db, q(SELECT pg_catalog.count(*) FROM pg_constraint WHERE conname OPERATOR(pg_catalog.=) ANY ('{own,late,typed}'))), '3', '... by what was made');
 }
 
 # ---------------------------------------------------------------------------
