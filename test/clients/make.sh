@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 #
-# make current, history, upgrade, downgrade, check and migration-sql: on a database
+# make current, history, upgrade, downgrade, check, migration-sql and keep-local: on a database
 # without the extension, at every version, several at once, and without a server.
 
 # shellcheck source=test/clients/common.sh
@@ -51,7 +51,7 @@ known="Versions on the server: ${versions[*]}\."
 says "current says that nothing is installed" "^rag_events is not installed in database \"$PGDATABASE\"\.$" current
 says "and what could be" "^$known .*upgrade.* installs $head" current
 says "so does history" "is not installed" history
-for goal in check downgrade migration-sql; do
+for goal in check downgrade migration-sql keep-local; do
   refuses "$goal needs the extension" "^error: rag_events is not installed" "$goal"
 done
 refuses "upgrade to a version that is not there" '^error: there is no version "99.0"' upgrade TO=99.0
@@ -124,6 +124,12 @@ run upgrade >/dev/null
 says "check finds nothing" "is as version $head of rag_events says" check
 sql -c "CREATE INDEX own_index ON messages (role)"
 says "what users added is told, and no fault" "^not_dumped: index own_index$" check
+says "keep-local has it kept" "keep what was added to the tables \(1\), by extension rag_local_$PGDATABASE\.$" keep-local
+says "which check tells" "^kept: index own_index$" check
+sql -c "DROP INDEX own_index"
+says "and what would come back" "^warning: extension rag_local_$PGDATABASE$" check
+says "until nothing is left to be kept" "nothing to keep" keep-local
+refuses "a name of other characters" "other characters" keep-local KEEP_AS=a/b
 sql -c "DROP INDEX ix_sessions_created_at"
 refuses "a missing index is one" "^missing: index ix_sessions_created_at$" check
 ddl=$(run check | sed -n '/^missing/,/mend by/s/^ *mend by *//p')
@@ -147,7 +153,7 @@ no_server() {
   [ $? -eq 2 ] && grep -q "^psql: error: .*$RAG_TMP/none" <<<"$output" &&
     grep -q 'PGHOST (now ' <<<"$output" && grep -q POSTGRES_HOST <<<"$output"
 }
-for goal in current history upgrade downgrade check migration-sql; do
+for goal in current history upgrade downgrade check migration-sql keep-local; do
   ok "$goal without a server: libpq's message, and what to set" no_server "$goal"
 done
 ok "no command: what there is" grep -q "^ *tools/migrate.sh current" <("$migrate" 2>&1)

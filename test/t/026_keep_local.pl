@@ -413,6 +413,31 @@ note('after a change, and when nothing is left');
 }
 
 # ---------------------------------------------------------------------------
+note('in another directory');
+# ---------------------------------------------------------------------------
+
+{
+	my $place = PostgreSQL::Test::Utils::tempdir();
+
+	create_database($old, 'elsewhere');
+	sql($old, 'elsewhere', "CREATE SCHEMA $schema; CREATE EXTENSION rag_events SCHEMA $schema; CREATE INDEX own ON $schema.messages (role)", 'rag_owner');
+	mkdir "$place/extension" or die "cannot make a directory: $!";
+	my ($status, $output) = keep_local('elsewhere', "KEEP_IN=$place/extension");
+	is($status, 1, 'where the server does not look, the files are written');
+	like($output, qr/Copy .*rag_local_elsewhere.*CREATE EXTENSION rag_local_elsewhere/s, '... and what is to be done is told');
+	is(kinds($old, 'elsewhere'), 'not_dumped index own', '... nothing is kept yet');
+
+  SKIP:
+	{
+		skip 'extensions have one directory before PostgreSQL 18', 2 if $old->pg_version < 18;
+		sql($old, 'postgres', "ALTER SYSTEM SET extension_control_path = '\$system:$place'");
+		$old->restart;
+		is_kept_now('elsewhere', 'where it looks, it is kept', "KEEP_IN=$place/extension");
+		is(kinds($old, 'elsewhere'), 'kept index own', '... which is seen');
+	}
+}
+
+# ---------------------------------------------------------------------------
 note('by SQL alone');
 # ---------------------------------------------------------------------------
 
