@@ -403,7 +403,7 @@ remove_files() {
 
 # write_files FOLDER: the files, which psql writes into FOLDER, as one sees the database.
 write_files() (
-  query=$(sed "/^--/d" "$(dirname "${BASH_SOURCE[0]}")/keep_local.sql") &&
+  query=$(cat "$(dirname "${BASH_SOURCE[0]}")/keep_local.sql") &&
     cd "$1" &&
     sql -v schema="$schema" -v name="$name" <<SQL
 SELECT CASE current_setting('server_encoding') WHEN 'SQL_ASCII' THEN 'SQL_ASCII' ELSE 'UTF8' END AS encoding \gset
