@@ -6,11 +6,11 @@
 --
 --   CREATE EXTENSION rag_local_mydb SCHEMA public VERSION 'complete';
 --
--- After a change, save the files anew. Another name: SET rag_local.name = '…' beforehand.
+-- After a change, save the files anew. Another name: SET rag_local.name = '...' beforehand.
 --
 -- The database has the version "complete", whose script does nothing. A dump says CREATE
 -- EXTENSION, which makes "loading": all that the rows need. After the restore, ALTER
--- EXTENSION … UPDATE TO 'complete' makes the rest.
+-- EXTENSION ... UPDATE TO 'complete' makes the rest.
 WITH place AS (
   SELECT pg_catalog.left(pg_catalog.regexp_replace(
            COALESCE(NULLIF(pg_catalog.current_setting('rag_local.name', true), ''), 'rag_local_' || pg_catalog.current_database()),
