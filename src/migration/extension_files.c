@@ -66,10 +66,23 @@ extension_directory(const char *extension)
 	return system_directory();
 }
 
-/* Reads all of an open file, as it is, and sets its length. path is for errors. */
-static char *
-read_all(FILE *file, const char *path, size_t *length)
+static FILE *
+open_file(const char *path)
 {
+	FILE *file = AllocateFile(path, PG_BINARY_R);
+
+	if (file == NULL)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not open file \"%s\" for reading: %m", path)));
+	return file;
+}
+
+/* Reads all of a file, as it is, and sets its length. */
+static char *
+read_file(const char *path, size_t *length)
+{
+	FILE *file = open_file(path);
 	struct stat status;
 	char *content;
 	size_t len;
@@ -89,28 +102,15 @@ read_all(FILE *file, const char *path, size_t *length)
 		ereport(ERROR,
 				(errcode_for_file_access(),
 				 errmsg("could not read file \"%s\": %m", path)));
+	FreeFile(file);
 	content[len] = '\0';
 	*length = len;
 	return content;
 }
 
-static FILE *
-open_file(const char *path)
-{
-	FILE *file = AllocateFile(path, PG_BINARY_R);
-
-	if (file == NULL)
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not open file \"%s\" for reading: %m", path)));
-	return file;
-}
-
 char *
 rag_read_extension_file(const char *filename)
 {
-	char *path;
-	FILE *file;
 	char *content;
 	size_t len;
 
@@ -120,10 +120,8 @@ rag_read_extension_file(const char *filename)
 				 errmsg("invalid name of an extension's file: \"%s\"",
 						filename)));
 
-	path = psprintf("%s/%s", extension_directory(EXTENSION), filename);
-	file = open_file(path);
-	content = read_all(file, path, &len);
-	FreeFile(file);
+	content = read_file(psprintf("%s/%s", extension_directory(EXTENSION), filename),
+						&len);
 	pg_verify_mbstr(GetDatabaseEncoding(), content, (int) len, false);
 	return content;
 }
@@ -132,15 +130,12 @@ char *
 rag_read_keeper_file(const char *extension, const char *filename)
 {
 	char *path = psprintf("%s/%s", extension_directory(extension), filename);
-	FILE *file;
 	char *content;
 	size_t len;
 
 	if (access(path, F_OK) != 0)
 		return NULL;
-	file = open_file(path);
-	content = read_all(file, path, &len);
-	FreeFile(file);
+	content = read_file(path, &len);
 	/* tools/keep_local.sql writes UTF-8 where the database has an encoding at all. */
 	return GetDatabaseEncoding() == PG_SQL_ASCII ?
 		content :
