@@ -19,6 +19,12 @@ WITH place AS (
          pg_catalog.format('rag_events: database %s', pg_catalog.to_json(pg_catalog.current_database()::pg_catalog.text)) AS title,
          CASE pg_catalog.current_setting('server_encoding') WHEN 'SQL_ASCII' THEN 'SQL_ASCII' ELSE 'UTF8' END AS encoding
 ),
+-- The relations that are members of an extension, for the scripts.
+member AS (
+  SELECT $member$SELECT d.objid FROM pg_depend AS d JOIN pg_extension AS e ON e.oid = d.refobjid
+    WHERE e.extname = '%s' AND d.refclassid = 'pg_extension'::regclass
+      AND d.classid = 'pg_class'::regclass AND d.deptype = 'e'$member$ AS of_extension
+),
 local AS MATERIALIZED (
   SELECT l.section, l.object, l.ddl, pg_catalog.row_number() OVER () AS n FROM rag_local_ddl() AS l
 ),
@@ -53,13 +59,10 @@ DECLARE
   key record;
 BEGIN
   FOR key IN
+    WITH member AS (%s)
     SELECT c.conrelid::regclass AS tbl, c.conname
     FROM pg_constraint AS c
-    WHERE c.contype = 'f' AND NOT EXISTS (
-      SELECT FROM unnest(ARRAY[c.conrelid, c.confrelid]) AS t WHERE NOT EXISTS (
-        SELECT FROM pg_depend AS d JOIN pg_extension AS e ON e.oid = d.refobjid
-        WHERE e.extname = 'rag_events' AND d.refclassid = 'pg_extension'::regclass
-          AND d.classid = 'pg_class'::regclass AND d.objid = t AND d.deptype = 'e'))
+    WHERE c.contype = 'f' AND c.conrelid IN (TABLE member) AND c.confrelid IN (TABLE member)
   LOOP
     EXECUTE format('ALTER TABLE %%s DROP CONSTRAINT %%I', key.tbl, key.conname);
   END LOOP;
@@ -71,15 +74,13 @@ DECLARE
   sequence regclass;
 BEGIN
   FOR sequence IN
-    SELECT d.objid FROM pg_depend AS d JOIN pg_extension AS e ON e.oid = d.refobjid
-    WHERE e.extname = '%s' AND d.refclassid = 'pg_extension'::regclass
-      AND d.classid = 'pg_class'::regclass AND d.deptype = 'e'
+    %s
   LOOP
     EXECUTE format('ALTER EXTENSION "%s" DROP SEQUENCE %%s', sequence);
   END LOOP;
 END $do$;$script$,
-  title, text, name, name)
-FROM place, part WHERE section = 'pre-data'
+  title, pg_catalog.format(of_extension, 'rag_events'), text, pg_catalog.format(of_extension, name), name)
+FROM place, part, member WHERE section = 'pre-data'
 UNION ALL
 SELECT name || '--loading--complete.sql', pg_catalog.format(
 $script$-- %s

@@ -392,11 +392,15 @@ below_base() {
 # keeper_of FILE: the database that the file was written for, or nothing.
 keeper_of() { sed -n '1s/^\(#\|--\) rag_events: database //p' "$1" 2>/dev/null; }
 
+# files_of NAME: of the extension with this name. The control file comes last: with it
+# the extension is there.
+files_of() { printf '%s\n' "$1--complete.sql" "$1--loading.sql" "$1--loading--complete.sql" "$1.control"; }
+
 # remove_files NAME: where they are this database's.
 remove_files() {
   local file
 
-  for file in "$1.control" "$1--complete.sql" "$1--loading.sql" "$1--loading--complete.sql"; do
+  for file in $(files_of "$1"); do
     [ "$(keeper_of "$KEEP_IN/$file")" != "$title" ] || rm -f "$KEEP_IN/$file"
   done
 }
@@ -428,12 +432,11 @@ SELECT :'complete';
 SQL
 )
 
-# place_files FOLDER: each takes the place of an older one as a whole. The control file
-# comes last: with it the extension is there.
+# place_files FOLDER: each takes the place of an older one as a whole.
 place_files() {
   local file
 
-  for file in "$name--complete.sql" "$name--loading.sql" "$name--loading--complete.sql" "$name.control"; do
+  for file in $(files_of "$name"); do
     cp "$1/$file" "$KEEP_IN/.$file.new" && chmod 644 "$KEEP_IN/.$file.new" && mv "$KEEP_IN/.$file.new" "$KEEP_IN/$file" ||
       die "cannot write to \"$KEEP_IN\"" "Run this as who may, or give another directory: KEEP_IN=DIRECTORY."
   done
