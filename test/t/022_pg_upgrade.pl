@@ -93,14 +93,6 @@ EOT
 # An extension that keeps what was added comes along; its files are needed when the new
 # server's dumps are restored.
 my $keeps = 'keeps';
-my $keep_query = slurp_file("$FindBin::RealBin/../../tools/keep_local.sql") =~ s/;\s*\z//r;
-sub keeper_files
-{
-	my ($node) = @_;
-	my $files = sql($node, $keeps, "SET search_path = $schema, public; SELECT concat(file, E'\\x1f', content, E'\\x1e') FROM ($keep_query) AS f");
-
-	return map { split /\x1f/, s/^\n//r } grep { /\S/ } split /\x1e/, $files;
-}
 sub keeper_state
 {
 	my ($node) = @_;
@@ -122,8 +114,8 @@ CREATE POLICY own ON $schema.messages USING ($schema.loud(role) <> 'X');
 ALTER TABLE $schema.messages ENABLE ROW LEVEL SECURITY;
 EOT
 sql($old, $keeps, conversations($schema), 'rag_owner');
-my %keeper = keeper_files($old);
-write_file($old_tree, $_, "$keeper{$_}\n") for keys %keeper;
+my %keeper = keeper_files($old, $keeps, $schema, "rag_local_$keeps");
+write_file($old_tree, $_, $keeper{$_}) for keys %keeper;
 sql($old, $keeps, "CREATE EXTENSION rag_local_keeps SCHEMA $schema VERSION 'complete'", 'rag_owner');
 my $kept = keeper_state($old);
 
@@ -194,8 +186,8 @@ note('what was added to the tables, and is kept');
 
 is(keeper_state($new), $kept, 'pg_upgrade takes it along');
 is(sql($new, $keeps, "SELECT count(*) FROM $schema.rag_check_schema() WHERE kind = 'kept'"), '0', '... without files, nothing is kept');
-%keeper = keeper_files($new);
-write_file($new_tree, $_, "$keeper{$_}\n") for keys %keeper;
+%keeper = keeper_files($new, $keeps, $schema, "rag_local_$keeps");
+write_file($new_tree, $_, $keeper{$_}) for keys %keeper;
 is(sql($new, $keeps, "SELECT count(*) FROM $schema.rag_check_schema() WHERE kind NOT IN ('kept', 'not_dumped', 'warning')"), '0', '... with them, nothing is missing');
 is(sql($new, $keeps, "SELECT count(*) FROM $schema.rag_check_schema() WHERE kind IN ('not_dumped', 'warning')"), '0', '... and all is kept');
 

@@ -445,21 +445,15 @@ note('by SQL alone');
 # ---------------------------------------------------------------------------
 
 {
-	my $query = slurp_file("$FindBin::RealBin/../../tools/keep_local.sql");
-	my $content = sub {
-		my ($file) = @_;
-		my $sql = $query =~ s/;\s*\z//r;
-
-		return sql($old, 'by_sql', "SET search_path = $schema, public; SET rag_local.name = 'own'; SELECT content FROM ($sql) AS f WHERE file = '$file'", 'rag_owner');
-	};
+	my %file;
 
 	create_database($old, 'by_sql');
 	sql($old, 'by_sql', "CREATE SCHEMA $schema; CREATE EXTENSION rag_events SCHEMA $schema; ALTER TABLE $schema.messages ADD note text; CREATE FUNCTION $schema.f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN new; END'; CREATE TRIGGER own BEFORE UPDATE ON $schema.messages EXECUTE FUNCTION $schema.f()", 'rag_owner');
-	my @files = split /\n/, sql($old, 'by_sql', "SET search_path = $schema; SET rag_local.name = 'own'; SELECT file FROM (" . ($query =~ s/;\s*\z//r) . ') AS f', 'rag_owner');
-	is(join(' ', sort @files), 'own--complete.sql own--loading--complete.sql own--loading.sql own.control', 'the query has the files');
-	for my $file (@files)
+	%file = keeper_files($old, 'by_sql', $schema, 'own', 'rag_owner');
+	is(join(' ', sort keys %file), 'own--complete.sql own--loading--complete.sql own--loading.sql own.control', 'the query has the files');
+	for my $name (keys %file)
 	{
-		write_file($_, $file, $content->($file) . "\n") for $old_tree, $new_tree;
+		write_file($_, $name, $file{$name}) for $old_tree, $new_tree;
 	}
 	is(sqlstate($old, 'by_sql', "CREATE EXTENSION own SCHEMA $schema VERSION 'complete'", 'rag_owner'), '', '... which an ordinary owner creates the extension of');
 	is(kinds($old, 'by_sql'), 'kept column messages.note, kept trigger own of table messages', '... all is kept');

@@ -27,7 +27,7 @@ our %own_calls;
 
 our @EXPORT = qw(chain_of_versions update_paths adoption_version snapshot
   differences columns_of functions_of seed_tables sample_call call_functions
-  check_schema fresh_snapshot_file print_snapshot private_tree synthetic_tree write_file
+  check_schema fresh_snapshot_file print_snapshot private_tree synthetic_tree keeper_files write_file
   write_step start_private_server);
 
 # chain_of_versions(NODE): from the base to the head. Installs the extension in a
@@ -375,6 +375,19 @@ sub private_tree
 		installation => dirname($tree . $bindir),
 		scripts => $tree . pg_config('sharedir', $from) . '/extension'
 	};
+}
+
+# keeper_files(NODE, DATABASE, SCHEMA, NAME, USER): the files of the extension that keeps
+# what was added to the tables, as tools/keep_local.sql has them: name => text.
+sub keeper_files
+{
+	my ($node, $db, $schema, $name, $user) = @_;
+	my $query = slurp_file("$FindBin::RealBin/../../tools/keep_local.sql") =~ s/;\s*\z//r;
+	my $files = sql($node, $db,
+		"SET search_path = $schema, public; SET rag_local.name = '$name'; SELECT concat(file, E'\\x1f', content, E'\\n\\x1e') FROM ($query) AS f",
+		$user);
+
+	return map { split /\x1f/, s/^\n//r } grep { /\S/ } split /\x1e/, $files;
 }
 
 # write_file(TREE, NAME, TEXT): adds or replaces a file beside the scripts.
