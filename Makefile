@@ -58,7 +58,7 @@ PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 
-src/migration/check_schema.o src/migration/check_schema.bc: $(QUERIES)
+src/migration/check_schema.o src/migration/check_schema.bc src/usage/usage.o src/usage/usage.bc: $(QUERIES)
 
 # They carry the version.
 src/rag_events.o src/rag_events.bc: rag_events.control

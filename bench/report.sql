@@ -67,6 +67,17 @@ INSERT INTO way VALUES
   ('import', 'import', '`rag_import_session()`'),
   ('import', 'calls', '`rag_add_message()`, row by row'),
   ('import', 'transactions', '`rag_add_message()`, a transaction each'),
+  ('feedback', 'function', '`rag_set_feedback()`'),
+  ('feedback', 'upsert', 'INSERT … SELECT … ON CONFLICT'),
+  ('brin', 'asis', 'with the index'),
+  ('brin', 'minmax', 'with a plain minmax index'),
+  ('brin', 'none', 'without an index'),
+  ('close', 'function', '`rag_close_days()`'),
+  ('close', 'select', 'INSERT … SELECT … GROUP BY'),
+  ('usage', 'all', '`rag_usage()`, all rows fetched'),
+  ('usage', 'count', '`rag_usage()`, rows counted'),
+  ('usage', 'months', '`rag_usage()`, percentiles by month and model'),
+  ('usage', 'raw', '`percentile_cont()` over the messages'),
   ('clients', 'function', '`rag_add_message()`'),
   ('clients', 'statements@1.0', 'BEGIN; INSERT; UPDATE; COMMIT on 1.0');
 
@@ -130,7 +141,16 @@ INSERT INTO target VALUES
   (39.9, 'cold', 'small', 'clustered', 'spread', NULL, 'last 20, nothing cached'),
   (40, 'sidebar', 'small', 'function', 'join', 5, 'list of 1000 sessions'),
   (41, 'import', 'real', 'import', 'calls', 3, 'import'),
-  (42, 'import', 'real', 'import', 'transactions', NULL, 'import');
+  (42, 'import', 'real', 'import', 'transactions', NULL, 'import'),
+  (50, 'feedback', 'new', 'function', 'upsert', 0.9, 'a vote'),
+  (50.1, 'feedback', 'again', 'function', 'upsert', 0.9, 'a vote'),
+  (51, 'brin', 'end', 'asis', 'none', 0.98, 'one message, index on created_at'),
+  (51.1, 'brin', 'end', 'minmax', 'none', NULL, 'one message, plain minmax index'),
+  (51.2, 'brin', 'emptied', 'asis', 'none', 0.98, 'one message, index on created_at'),
+  (51.3, 'brin', 'emptied', 'minmax', 'none', NULL, 'one message, plain minmax index'),
+  (52, 'close', 'small', 'function', 'select', NULL, 'a day of 100000 messages'),
+  (53, 'usage', '1000000', 'months', 'raw', NULL, 'percentiles of a year'),
+  (53.1, 'usage', '10000000', 'months', 'raw', NULL, 'percentiles of a year');
 
 CREATE TEMP VIEW ratio AS
 SELECT t.*, w.label, percentile_cont(0.5) WITHIN GROUP (ORDER BY r) AS ratio,
@@ -168,7 +188,7 @@ WHERE part = ANY ('{message,turn,bulk,growth,clients}')
 ORDER BY array_position('{message,turn,bulk,growth,clients}', part), rows DESC, n;
 \endif
 
-SELECT EXISTS (SELECT FROM result WHERE part = ANY ('{last,last_growth,last_growth_any,history,context,window,prompt,budget,edit,put,grow,session,find,regenerate,delete,expire,cold,sidebar,import}')) AS reading \gset
+SELECT EXISTS (SELECT FROM result WHERE part = ANY ('{last,last_growth,last_growth_any,history,context,window,prompt,budget,edit,put,grow,session,find,regenerate,delete,expire,cold,sidebar,import,feedback,brin,close,usage}')) AS reading \gset
 \if :reading
 \qecho
 \qecho '| work | rows | by | µs a call (import: a message) | fastest round |'
@@ -178,8 +198,8 @@ FROM (
   SELECT part, rows, way, percentile_cont(0.5) WITHIN GROUP (ORDER BY us) AS us, min(us) AS fastest
   FROM result GROUP BY part, rows, way
 ) AS r JOIN (SELECT row_number() OVER () AS n, * FROM way) AS w USING (part, way)
-WHERE part = ANY ('{last,last_growth,last_growth_any,history,context,window,prompt,budget,edit,put,grow,session,find,regenerate,delete,expire,cold,sidebar,import}')
-ORDER BY array_position('{last,last_growth,last_growth_any,history,context,window,prompt,budget,edit,put,grow,session,find,regenerate,delete,expire,cold,sidebar,import}', part), rows DESC, n;
+WHERE part = ANY ('{last,last_growth,last_growth_any,history,context,window,prompt,budget,edit,put,grow,session,find,regenerate,delete,expire,cold,sidebar,import,feedback,brin,close,usage}')
+ORDER BY array_position('{last,last_growth,last_growth_any,history,context,window,prompt,budget,edit,put,grow,session,find,regenerate,delete,expire,cold,sidebar,import,feedback,brin,close,usage}', part), rows DESC, n;
 \endif
 
 \qecho

@@ -31,15 +31,21 @@
 #   cold      the last 20 messages when nothing is in a cache, before and after CLUSTER
 #   sidebar   a user's sessions: rag_list_sessions(), and a join with GROUP BY
 #   import    whole conversations from Node: rag_import_session(), rag_add_message()
+#   feedback  a vote: rag_set_feedback(), an upsert
+#   brin      one message, with the index on created_at, with a plain minmax index, without
+#   close     a day of 100 thousand messages: rag_close_days(), an INSERT by hand
+#   usage     a closed year: rag_usage(), and percentile_cont() over the messages
+#   percentile  not a time: percentiles of histograms against percentile_cont()
 #
 #   --data FILE     take real messages from FILE, instead of bench/rag.jsonl: JSON
 #                   Lines, {"messages": [{"role", "content", "sources", …}, …], …}
-#   --full          growth, last: 10 million messages, too (3 GB of disk)
+#   --full          growth, last, usage: 10 million messages, too (4 GB of disk)
 #   --rounds N      measurements of each way (15)
 #   --messages N    messages that one measurement of message and growth writes, and
 #                   calls that one of last makes (1000)
 #   --sessions N    sessions that they go to, at random (1000)
 #   --size N        messages in the table of find (1000000)
+#   --users N       users of the tables of close, percentile and usage (100)
 #   --socket        over a Unix socket; otherwise over TCP, on the loopback interface
 #   --split         client and server on CPUs of their own
 #   --async         synchronous_commit = off
@@ -57,10 +63,10 @@ set -u
 
 bench=$RAG_ROOT/bench
 real=$bench/rag.jsonl
-rounds=15 messages=1000 sessions=1000 size=1000000
+rounds=15 messages=1000 sessions=1000 size=1000000 users=100
 here='' split='' socket='' full='' commit=on fsync=off svg=$bench/results.svg
 all_parts=(message turn bulk growth clients last history context window prompt budget edit put session find delete cold
-  sidebar import)
+  sidebar import feedback brin close usage percentile)
 parts=()
 
 while [ $# -gt 0 ]; do
@@ -68,7 +74,7 @@ while [ $# -gt 0 ]; do
   --here | --split | --socket | --full) printf -v "${1#--}" 1 ;;
   --async) commit=off ;;
   --sync) fsync=on ;;
-  --data | --svg | --rounds | --messages | --sessions | --size)
+  --data | --svg | --rounds | --messages | --sessions | --size | --users)
     [ $# -gt 1 ] || rag_die "$1 needs a value"
     case $1 in
     --data)
@@ -85,7 +91,7 @@ while [ $# -gt 0 ]; do
     ;;
   message | turn | bulk | growth | clients) parts+=("$1") ;;
   last | history | context | window | prompt | budget | edit | put | session | find | delete | cold) parts+=("$1") ;;
-  sidebar | import) parts+=("$1") ;;
+  sidebar | import | feedback | brin | close | usage | percentile) parts+=("$1") ;;
   *) rag_die "unknown argument \"$1\"; see the head of bench/run.sh" ;;
   esac
   shift

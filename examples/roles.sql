@@ -76,5 +76,19 @@ GRANT UPDATE (content, sources, latency_ms, top_k, query_type, token_count, meta
 GRANT SELECT, UPDATE (user_id), DELETE ON :"schema".sessions TO :"keeper";
 GRANT SELECT (session_id), DELETE ON :"schema".messages TO :"keeper";
 
+-- From 1.4 on: feedback goes with the messages, and numbers by day.
+--   reading: rag_get_feedback, rag_message_sources, rag_usage, and feedback in exports
+--   changing: rag_set_feedback, rag_import_session of feedback, and rag_close_days
+--   keeping: what rag_erase_user erases there
+SELECT to_regclass(format('%I.rag_feedback', :'schema')) IS NOT NULL AS has_feedback \gset
+\if :has_feedback
+GRANT SELECT ON :"schema".rag_feedback, :"schema".rag_message_sources, :"schema".rag_usage_daily
+  TO :"reader", :"editor";
+GRANT INSERT, UPDATE, DELETE ON :"schema".rag_feedback TO :"editor";
+GRANT INSERT, UPDATE (user_id) ON :"schema".rag_usage_daily TO :"editor";
+GRANT SELECT (session_id, rater), DELETE ON :"schema".rag_feedback TO :"keeper";
+GRANT SELECT, UPDATE (user_id) ON :"schema".rag_usage_daily TO :"keeper";
+\endif
+
 RESET ROLE;
 COMMIT;

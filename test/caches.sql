@@ -21,6 +21,12 @@ SELECT rag_reassign_sessions('erin', 'eve'), rag_reassign_sessions('eve', 'erin'
 SELECT sessions FROM rag_expire_sessions('1000 years', keep => '{"a": 1}');
 SELECT rag_create_session('gone') IS NOT NULL;
 SELECT sessions, kept FROM rag_erase_user('gone', '[{"a": 1}]');
+SELECT count(rag_set_feedback(:s, id, score, 'l', 'c', 'n', NULL, 'r', '{"a": 1}', 'erin')) FROM rag_get_messages(:s, 2), (VALUES (1), (2)) AS v (score);
+SELECT count(*) FROM rag_get_feedback(:s, 'erin', 'r');
+SELECT count(*) FROM rag_message_sources WHERE session_id = :s;
+UPDATE messages SET created_at = created_at - interval '1 day' WHERE session_id = :s;
+SELECT rag_close_days('1000-01-01'), rag_close_days() >= 0, count(*) > 0, rag_latency_percentile(rag_latency_sum(latency), 0.5) >= 0 FROM rag_usage(NULL, NULL);
+SELECT sessions FROM rag_erase_user('r');
 SELECT rag_update_session(:s, '{"b": 1, "title": null}', 'erin');
 SELECT count(rag_update_message(:s, id, 'z', '[]', 1, 1, '{"a": null}', 'erin') IS NULL) FROM rag_get_messages(:s, 1);
 SELECT rag_delete_session(rag_copy_session(:s, NULL, 'erin'));

@@ -91,6 +91,11 @@ CREATE VIEW seen_context AS SELECT s.id AS of, c.* FROM sessions s, rag_get_cont
 CREATE VIEW put AS SELECT i.*, rag_put_message(session, role, 'user', role, sources, abs(n), n, who, who, n, metadata) AS c FROM inputs i WHERE n < 50;
 CREATE VIEW reassigned AS SELECT i.*, rag_reassign_sessions(who, role, session) AS c FROM inputs i WHERE n < 9;
 CREATE VIEW expired AS SELECT i.n, e.* FROM inputs i, rag_expire_sessions('1 day', i.n, i.metadata, i.yes) AS e WHERE n < 9;
+CREATE VIEW judged AS SELECT i.*, rag_set_feedback(session, message, n, role, role, who, NULL, who, metadata, who) AS c FROM inputs i WHERE n < 50;
+CREATE VIEW seen_feedback AS SELECT f.* FROM sessions s, rag_get_feedback(s.id) AS f;
+CREATE VIEW seen_sources AS SELECT * FROM rag_message_sources;
+CREATE VIEW closed AS SELECT i.n, rag_close_days('2000-01-01'::date + i.n) AS c FROM inputs i WHERE n < 9;
+CREATE VIEW seen_usage AS SELECT u.*, rag_latency_percentile(u.latency, 0.5) AS p FROM rag_usage(NULL, NULL) AS u;
 CREATE VIEW erased AS SELECT i.n, e.* FROM inputs i, rag_erase_user(i.who, i.metadata, i.n, i.yes) AS e WHERE n < 9;
 CREATE VIEW seen_prompt AS SELECT s.id AS of, rag_get_prompt(s.id, 100) AS p FROM sessions s;
 CREATE VIEW seen_session AS SELECT g.* FROM sessions s, rag_get_session(s.id) AS g;

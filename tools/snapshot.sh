@@ -55,7 +55,7 @@ print_objects() {
 PREPARE objects (oid, text[]) AS
 $(cat src/migration/schema_objects.sql);
 CREATE TEMP TABLE snapshot AS EXECUTE objects ('rag_extschema'::regnamespace,
-  '{sessions,messages,messages_id_seq,rag_migration_log}');
+  '{sessions,messages,messages_id_seq,rag_migration_log,rag_feedback,rag_usage_daily,rag_message_sources}');
 SELECT CASE row_number() OVER w WHEN 1 THEN '[' ELSE ',' END || to_jsonb(s)
 FROM snapshot AS s WINDOW w AS (ORDER BY ord, object COLLATE "C")
 ORDER BY ord, object COLLATE "C";

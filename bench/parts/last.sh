@@ -18,12 +18,12 @@ read_database() {
 }
 
 # read_round SCRIPT DATABASE SIZE CALLS [LENGTH] [OPTION…]: the time of a call, of SCRIPT.sql
-# in bench/read or bench/edit, with SIZE messages in sessions of LENGTH (50), and with
+# in bench/read, edit, usage or feedback, with SIZE messages in sessions of LENGTH (50), and with
 # options of pgbench.
 read_round() {
   args=("${@:6}")
   rag_as_user rm -f "$RAG_TMP"/script.*
-  rag_as_user cp "$(find "$bench/read" "$bench/edit" -name "$1.sql")" "$RAG_TMP/script.$1.1"
+  rag_as_user cp "$(find "$bench/read" "$bench/edit" "$bench/usage" "$bench/feedback" -name "$1.sql")" "$RAG_TMP/script.$1.1"
   pgbench_round "$1" "$2" $(($3 / ${5:-50})) 1 "$4"
   middle
 }

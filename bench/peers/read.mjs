@@ -168,7 +168,7 @@ async function imports() {
   };
 
   async function measure(name) {
-    await pool.query('TRUNCATE sessions, messages');
+    await pool.query('TRUNCATE sessions, messages, rag_feedback');
     const begin = process.hrtime.bigint();
     for (const conversation of conversations) await ways[name](conversation);
     const us = Number(process.hrtime.bigint() - begin) / 1000;

@@ -12,7 +12,7 @@ FROM line, jsonb_array_elements(conversation -> 'messages') AS m;
 ANALYZE pool;
 SELECT count(*) AS pool FROM pool \gset
 
-TRUNCATE sessions, messages;
+TRUNCATE sessions, messages, rag_feedback;
 INSERT INTO sessions (id, user_id, metadata)
 SELECT lpad(n::text, 32, '0')::uuid, 'user-' || n % greatest(1, :size / :length / 1000), '{"title": "bench"}'
 FROM generate_series(1, :size / :length) AS n;

@@ -180,6 +180,21 @@ rag_decode_date_time(char **field, int *ftype, int nf, int *dtype, struct pg_tm 
 					   (failure), false)
 #endif
 
+/* 17 names backends by a number of their own. */
+#include "storage/lock.h"
+#if PG_VERSION_NUM >= 170000
+#define rag_lock_vxid(instance) ((instance)->vxid)
+#else
+static inline VirtualTransactionId
+rag_lock_vxid(const LockInstanceData *instance)
+{
+	VirtualTransactionId vxid = {.backendId = instance->backend,
+								 .localTransactionId = instance->lxid};
+
+	return vxid;
+}
+#endif
+
 /* 18 has virtual generated columns, too. */
 #if PG_VERSION_NUM >= 180000
 #define rag_has_generated_columns(constr) \

@@ -7,7 +7,10 @@
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "catalog/dependency.h"
+#include "catalog/pg_class_d.h"
 #include "catalog/pg_extension.h"
+#include "commands/extension.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -76,6 +79,19 @@ Relation
 rag_open_table(const char *name, Oid nspoid, LOCKMODE lockmode)
 {
 	return table_open(rag_lock_relation(name, nspoid, lockmode), NoLock);
+}
+
+Oid
+rag_optional_table(const char *name, Oid nspoid)
+{
+	Oid relid = get_relname_relid(name, nspoid);
+	Oid extension = OidIsValid(relid) ?
+		getExtensionOfObject(RelationRelationId, relid) :
+		InvalidOid;
+
+	return OidIsValid(extension) && extension == get_extension_oid("rag_events", true) ?
+		relid :
+		InvalidOid;
 }
 
 char *

@@ -37,6 +37,12 @@ extern Oid rag_lock_relation(const char *name, Oid nspoid, LOCKMODE lockmode);
 extern Relation rag_open_table(const char *name, Oid nspoid, LOCKMODE lockmode);
 
 /*
+ * A table that the extension has from some version on: InvalidOid where it has none. (A
+ * table of that name that somebody else made is none of ours.)
+ */
+extern Oid rag_optional_table(const char *name, Oid nspoid);
+
+/*
  * Returns the version that is installed in this database, palloc'd, or NULL
  * when the extension is not installed.
  */

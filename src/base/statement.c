@@ -383,9 +383,38 @@ rag_query_once(const char *sql, int nargs, Oid *argtypes, Datum *values)
 	return SPI_processed;
 }
 
-void
-rag_return_rows(FunctionCallInfo fcinfo, const RagStatement *statement, Oid nspoid,
-				const Datum *values, const char *nulls)
+/*
+ * With JIT compilation the planning of such a statement takes longer than the rest.
+ */
+static uint64
+execute_once(const RagStatement *statement, Oid nspoid, const Datum *values,
+			 const char *nulls, bool read_only, DestReceiver *dest)
+{
+	SPIExecuteOptions options = {.params = make_params(statement, values, nulls),
+								 .read_only = read_only,
+								 .dest = dest};
+	int nestlevel = NewGUCNestLevel();
+	int rc;
+
+	set_locally("jit", "off");
+	rc = SPI_execute_extended(sql_in_schema(statement, rag_namespace_name(nspoid)),
+							  &options);
+	if (rc < 0)
+		elog(ERROR, "could not execute \"%s\": %s", statement->sql,
+			 SPI_result_code_string(rc));
+	AtEOXact_GUC(true, nestlevel);
+	return SPI_processed;
+}
+
+uint64
+rag_execute_once(const RagStatement *statement, Oid nspoid, const Datum *values,
+				 const char *nulls)
+{
+	return execute_once(statement, nspoid, values, nulls, false, NULL);
+}
+
+static DestReceiver *
+result_receiver(FunctionCallInfo fcinfo)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	DestReceiver *dest = CreateTuplestoreDestReceiver();
@@ -393,6 +422,25 @@ rag_return_rows(FunctionCallInfo fcinfo, const RagStatement *statement, Oid nspo
 	SetTuplestoreDestReceiverParams(dest, rsinfo->setResult, CurrentMemoryContext,
 									false, rsinfo->setDesc,
 									gettext_noop("a column of the table has another type"));
+	return dest;
+}
+
+void
+rag_return_rows(FunctionCallInfo fcinfo, const RagStatement *statement, Oid nspoid,
+				const Datum *values, const char *nulls)
+{
+	DestReceiver *dest = result_receiver(fcinfo);
+
 	execute(statement, nspoid, values, nulls, true, dest);
+	dest->rDestroy(dest);
+}
+
+void
+rag_return_rows_once(FunctionCallInfo fcinfo, const RagStatement *statement, Oid nspoid,
+					 const Datum *values, const char *nulls)
+{
+	DestReceiver *dest = result_receiver(fcinfo);
+
+	execute_once(statement, nspoid, values, nulls, true, dest);
 	dest->rDestroy(dest);
 }

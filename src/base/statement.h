@@ -59,10 +59,21 @@ extern uint64 rag_query_once(const char *sql, int nargs, Oid *argtypes,
 							 Datum *values);
 
 /*
+ * The same as rag_execute(), planned for these values and then forgotten: for statements
+ * that read much, and whose best plan depends on the values.
+ */
+extern uint64 rag_execute_once(const RagStatement *statement, Oid nspoid,
+							   const Datum *values, const char *nulls);
+
+/*
  * Returns the rows of a SELECT as the result of the SQL function, which is set up for
  * it.
  */
 extern void rag_return_rows(FunctionCallInfo fcinfo, const RagStatement *statement,
 							Oid nspoid, const Datum *values, const char *nulls);
+
+/* The same, planned for these values. */
+extern void rag_return_rows_once(FunctionCallInfo fcinfo, const RagStatement *statement,
+								 Oid nspoid, const Datum *values, const char *nulls);
 
 #endif /* RAG_STATEMENT_H */

@@ -15,6 +15,7 @@
 #include "message/message.h"
 #include "session/find_session.h"
 #include "session/session.h"
+#include "exchange/document_feedback.h"
 
 /*
  * An object of the fields that are not null (a JSON null is a value). Times are
@@ -165,6 +166,7 @@ export_document(Oid nspoid, const pg_uuid_t *session_id)
 	rag_query_each(messages_statement(), nspoid, values, NULL, receive_message,
 				   &document);
 	rag_push_jsonb(&document.state, WJB_END_ARRAY, NULL);
+	rag_push_feedback(&document.state, session_id, nspoid);
 	rag_push_jsonb(&document.state, WJB_END_OBJECT, NULL);
 	return JsonbValueToJsonb(document.state.result);
 }
@@ -173,13 +175,14 @@ export_document(Oid nspoid, const pg_uuid_t *session_id)
  * rag_export_session(session_id uuid, user_id text DEFAULT NULL) returns jsonb
  *
  * Returns a session with its messages as one document: an object with session_id,
- * user_id, created_at, updated_at, metadata and messages, an array in the order of
- * ids, of objects with the columns of a message but session_id. What is null is left
- * out; a JSON null in a column is null. Times are local times as text, and latency_ms
- * in milliseconds. With user_id the session must be that user's.
+ * user_id, created_at, updated_at, metadata and messages, an array in the order of ids,
+ * of objects with the columns of a message but session_id; and, where there is some,
+ * feedback, an array of objects with the columns of rag_feedback but session_id. What is
+ * null is left out; a JSON null in a column is null. Times are local times as text, and
+ * latency_ms in milliseconds. With user_id the session must be that user's.
  *
- * Errors: 22004 session_id is NULL; 23503 no such session; 54000 larger than a jsonb
- * can be (256 MB). Since 1.2.
+ * Errors: 22004 session_id is NULL; 23503 no such session; 42501 there is feedback, and
+ * the caller may not read it; 54000 larger than a jsonb can be (256 MB). Since 1.2.
  */
 PG_FUNCTION_INFO_V1(rag_export_session);
 Datum

@@ -87,6 +87,16 @@ read_session_field(RagConversation *conversation, const JsonbValue *name,
 	return true;
 }
 
+static JsonbContainer *
+feedback_array(const JsonbValue *value)
+{
+	if (value->type == jbvNull)
+		return NULL;
+	if (!rag_json_is_array(value))
+		rag_error_field(0, "feedback", "an array");
+	return value->val.binary.data;
+}
+
 /* Returns the array of messages. */
 static JsonbContainer *
 read_object(RagConversation *conversation, JsonbContainer *object)
@@ -105,9 +115,11 @@ read_object(RagConversation *conversation, JsonbContainer *object)
 			if (value.type == jbvBinary && JsonContainerIsArray(value.val.binary.data))
 				messages = value.val.binary.data;
 		}
+		else if (rag_json_equals(&name, "feedback"))
+			conversation->feedback = feedback_array(&value);
 		else if (!read_session_field(conversation, &name, &value))
 			rag_error_unknown_field(0, &name,
-									"A conversation has these fields: session_id, user_id, created_at, updated_at, metadata, messages.");
+									"A conversation has these fields: session_id, user_id, created_at, updated_at, metadata, messages, feedback.");
 	}
 	if (messages == NULL)
 		rag_error_field(0, "messages", "an array");

@@ -17,7 +17,8 @@ typedef struct RagConversation
 	Datum values[RAG_SESSION_NCOLUMNS]; /* of the session */
 	char nulls[RAG_SESSION_NCOLUMNS];
 	RagChat chat;
-	bool has_summary; /* metadata has a summary_upto_id, to be replaced */
+	JsonbContainer *feedback; /* an array that is not read yet, or NULL */
+	bool has_summary;		  /* metadata has a summary_upto_id, to be replaced */
 } RagConversation;
 
 /*

@@ -341,6 +341,11 @@ add_message(Reader *reader, Element *element)
 
 	if (element->extra.metadata || element->extra.fields != NIL)
 		*extra_of_message(reader, n) = element->extra;
+	if (element->has_id)
+	{
+		message->values[COL_ID] = Int64GetDatum(element->id);
+		message->isnull[COL_ID] = false;
+	}
 	if (element->has_id && element->id <= reader->upto_id)
 		reader->chat->n_upto = reader->chat->n;
 	if (element->kind == CHAT_ASSISTANT)

@@ -19,7 +19,7 @@
 
 typedef struct RagChat
 {
-	RagMessage *messages; /* checked, in order; their ids are to be drawn */
+	RagMessage *messages; /* checked, in order, with the ids they had */
 	int n;
 	int n_upto;					 /* number of messages up to the one with upto_id */
 	text *system_prompt;		 /* the instructions, or NULL */

@@ -16,6 +16,7 @@
 #include "session/create_session.h"
 #include "session/session.h"
 #include "write/insert.h"
+#include "exchange/document_feedback.h"
 #include "exchange/import_document.h"
 #include "exchange/import_messages.h"
 
@@ -60,17 +61,24 @@ static void
 store(RagConversation *conversation, Oid nspoid)
 {
 	const RagChat *chat = &conversation->chat;
+	RagFeedbackList *feedback = NULL;
 	RagMessage **messages = palloc_extended(sizeof(RagMessage *) * Max(chat->n, 1),
 											MCXT_ALLOC_HUGE);
 
 	for (int i = 0; i < chat->n; i++)
 		messages[i] = &chat->messages[i];
+	if (conversation->feedback)
+		feedback = rag_feedback_from_json(conversation->feedback, chat->messages, chat->n,
+										  nspoid);
 	rag_draw_ids(messages, chat->n, nspoid);
 	if (conversation->has_summary)
 		renew_summary(conversation);
 	rag_insert_session(nspoid, conversation->values, conversation->nulls);
 	if (chat->n > 0)
 		rag_insert_messages(messages, chat->n, nspoid);
+	if (feedback)
+		rag_store_feedback_list(feedback, conversation->values[SESSION_ID],
+								chat->messages, nspoid);
 }
 
 /*
@@ -81,7 +89,7 @@ store(RagConversation *conversation, Oid nspoid)
  * one or, with keep_id, the document's. The document is that of rag_export_session(),
  * or another program's (see import_messages.h). The session is user_id's or, if that is
  * NULL, the document's user's. Messages have new ids, in the order of the document; a
- * summary_upto_id in the metadata becomes the new one.
+ * summary_upto_id in the metadata and the message_id of feedback become the new ones.
  *
  * Errors: 22004 conversation is NULL; 22023 it is of another form, or keep_id and
  * there is no id; 23505 the session id exists; for each message those of

@@ -39,7 +39,8 @@ static const char comparison[] =
 
 /* The tables and sequences of all versions. */
 static const char *const relations[] = {
-	"sessions", "messages", "messages_id_seq", "rag_migration_log"};
+	"sessions", "messages", "messages_id_seq", "rag_migration_log", "rag_feedback",
+	"rag_usage_daily", "rag_message_sources"};
 
 static Datum
 relation_names(void)

@@ -20,8 +20,12 @@ missing AS (
   SELECT e.ord, e.object, 'missing' AS difference,
          coalesce((SELECT string_agg(format('%s: %s', f.key, f.value), ', ' ORDER BY f.key)
                    FROM jsonb_each_text(e.def) AS f WHERE f.value IS NOT NULL), '') AS expected,
-         NULL AS actual, e.ddl || CASE WHEN e.kind = 'sequence' THEN ' ' || (e.def ->> 'definition') ELSE '' END AS ddl
-  FROM expected e
+         NULL AS actual,
+         e.ddl || CASE e.kind
+           WHEN 'sequence' THEN ' ' || (e.def ->> 'definition')
+           WHEN 'view' THEN format('; ALTER VIEW %I.%I OWNER TO %I', here.nspname, e.name, here.sessions_owner)
+           ELSE '' END AS ddl
+  FROM expected e CROSS JOIN here
   WHERE NOT EXISTS (SELECT FROM actual a WHERE a.object = e.object)
 ),
 -- Ids of messages may have been widened beyond 32 bits: all functions take that for
@@ -91,6 +95,9 @@ changed AS (
            WHEN 'index valid' THEN format('REINDEX INDEX %I.%I', here.nspname, e.name)
            WHEN 'function definition' THEN f.value
            WHEN 'function owner' THEN format('ALTER FUNCTION %s OWNER TO %I', e.name, here.superuser)
+           WHEN 'aggregate definition' THEN format('DROP AGGREGATE %s; %s', e.name, e.ddl)
+           WHEN 'aggregate owner' THEN format('ALTER AGGREGATE %s OWNER TO %I', e.name, here.superuser)
+           WHEN 'view owner' THEN format('ALTER VIEW %s OWNER TO %I', x.tbl, here.sessions_owner)
            WHEN 'dump mark condition' THEN
              format('UPDATE pg_catalog.pg_extension SET extcondition[array_position(extconfig, %L::pg_catalog.regclass)] = %L'
                     ' WHERE extname = ''rag_events''', x.tbl, f.value)
@@ -125,7 +132,7 @@ extra AS (  -- columns in their order: one may be generated from another
   CROSS JOIN LATERAL (SELECT a.kind = 'row security' AND a.tbl = 'rag_migration_log') AS x (hides_log)
   LEFT JOIN pg_attribute c ON c.attrelid = to_regclass(quote_ident(here.nspname) || '.' || quote_ident(a.tbl))
     AND c.attname = a.name
-  WHERE a.kind <> 'function'
+  WHERE a.kind NOT IN ('function', 'aggregate', 'view')
     -- What CREATE INDEX CONCURRENTLY left behind when it failed is nothing to make again.
     AND NOT (a.kind = 'index' AND a.def ->> 'valid' = 'no')
     AND NOT EXISTS (SELECT FROM expected e WHERE e.object = a.object)

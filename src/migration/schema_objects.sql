@@ -22,7 +22,8 @@ CROSS JOIN LATERAL (
     WHERE c.relnamespace = here.nspoid AND c.relname = ANY ($2)
       AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
   ),
-  tab AS (SELECT * FROM rel WHERE relkind <> 'S'),
+  view AS (SELECT * FROM rel WHERE relkind = 'v' AND relname = 'rag_message_sources'),
+  tab AS (SELECT * FROM rel WHERE relkind <> 'S' AND NOT EXISTS (SELECT FROM view WHERE view.oid = rel.oid)),
   att AS (
     SELECT t.q, t.relname, a.*, ty.typstorage, ty.typcollation,
            pg_get_expr(d.adbin, d.adrelid) AS expr,
@@ -47,6 +48,19 @@ CROSS JOIN LATERAL (
              ELSE r.rolname::text END) AS def,
          format('CREATE TABLE %s ()', t.q) AS ddl
   FROM tab t JOIN pg_roles r ON r.oid = t.relowner
+
+  UNION ALL
+  SELECT 15, 'view', 'view ' || v.relname, v.relname, v.relname,
+         jsonb_build_object(
+           'definition', x.definition,
+           'owner', CASE WHEN v.relowner = v.sessions_owner THEN 'owner of sessions'
+             ELSE pg_get_userbyid(v.relowner)::text END),
+         format('CREATE OR REPLACE VIEW %s %s', v.q, x.definition)
+  FROM view v
+  CROSS JOIN LATERAL (  -- before PostgreSQL 16, columns come with the alias of the only table
+    SELECT concat('WITH (' || array_to_string(v.reloptions, ', ') || ') ', 'AS',
+                  regexp_replace(rtrim(pg_get_viewdef(v.oid), ';'), '\ms\.', '', 'g'))
+  ) AS x (definition)
 
   UNION ALL
   SELECT 2, 'sequence', 'sequence ' || t.relname, t.relname, t.relname,
@@ -245,6 +259,23 @@ CROSS JOIN LATERAL (
     WHERE p.pronamespace = here.nspoid AND p.prokind = 'f' AND starts_with(p.proname, 'rag_')
   ) AS f
   JOIN pg_roles r ON r.oid = f.proowner
+
+  UNION ALL
+  SELECT 1, 'aggregate', format('aggregate %s(%s)', p.proname, oidvectortypes(p.proargtypes)), NULL,
+         format('%I.%I(%s)', here.nspname, p.proname, oidvectortypes(p.proargtypes)),
+         jsonb_build_object(
+           'definition', x.definition,
+           'owner', CASE WHEN r.rolsuper THEN 'a superuser' ELSE r.rolname::text END),
+         format('CREATE AGGREGATE %I.%I(%s) %s', here.nspname, p.proname, oidvectortypes(p.proargtypes), x.definition)
+  FROM pg_proc p
+  JOIN pg_aggregate a ON a.aggfnoid = p.oid
+  JOIN pg_roles r ON r.oid = p.proowner
+  CROSS JOIN LATERAL (
+    SELECT format('(SFUNC = %s, STYPE = %s%s, PARALLEL = %s)', a.aggtransfn, a.aggtranstype::regtype,
+      CASE WHEN a.aggcombinefn <> 0 THEN ', COMBINEFUNC = ' || a.aggcombinefn END,
+      CASE p.proparallel WHEN 's' THEN 'SAFE' WHEN 'r' THEN 'RESTRICTED' ELSE 'UNSAFE' END)
+  ) AS x (definition)
+  WHERE p.pronamespace = here.nspoid AND starts_with(p.proname, 'rag_')
 
   UNION ALL
   SELECT 16, 'member', 'membership of ' || x.object, NULL, NULL, '{}'::jsonb,

@@ -20,6 +20,7 @@
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_type_d.h"
 #include "commands/extension.h"
+#include "commands/tablecmds.h"
 #include "executor/spi.h"
 #include "executor/tuptable.h"
 #include "miscadmin.h"
@@ -327,6 +328,16 @@ is_such_index(Oid indexid, const char *definition)
 	return strcmp(actual, definition) == 0;
 }
 
+pg_noreturn static void
+error_other_index(const char *index, const char *definition)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("\"%s\" is not the index that this step needs", index),
+			 errdetail("It must be valid, and defined by: %s.", definition),
+			 errhint("Drop it, and let the step build the index.")));
+}
+
 /*
  * rag_replace_index(tab text, index text, columns text) returns void
  *
@@ -355,15 +366,66 @@ rag_replace_index(PG_FUNCTION_ARGS)
 	if (!OidIsValid(prebuilt))
 		execute_ddl(definition, nspoid);
 	else if (!is_such_index(prebuilt, definition))
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("\"%s\" is not the index that this step needs", new_index),
-				 errdetail("It must be valid, and defined by: %s.", definition),
-				 errhint("Drop it, and let the step build the index.")));
+		error_other_index(new_index, definition);
 	execute_ddl(psprintf("DROP INDEX %s.%s", schema, index), nspoid);
 	execute_ddl(psprintf("ALTER INDEX %s.%s RENAME TO %s", schema, new_index, index),
 				nspoid);
 	SPI_finish();
+	PG_RETURN_VOID();
+}
+
+/*
+ * rag_ensure_index(index text, tab text, definition text) returns void
+ *
+ * Creates the index on the table, which is given from "USING" on. One that was built
+ * beforehand (CREATE INDEX CONCURRENTLY) is taken if it is ready and has the very same
+ * definition; otherwise raises 55000. search_path is pg_catalog.
+ */
+PG_FUNCTION_INFO_V1(rag_ensure_index);
+Datum
+rag_ensure_index(PG_FUNCTION_ARGS)
+{
+	Oid nspoid = rag_namespace(fcinfo);
+	const char *schema = quote_identifier(rag_namespace_name(nspoid));
+	char *index = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	char *table = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	char *definition = psprintf("CREATE INDEX %s ON %s.%s %s", index, schema, table,
+								text_to_cstring(PG_GETARG_TEXT_PP(2)));
+	Oid prebuilt = get_relname_relid(index, nspoid);
+
+	rag_require_script();
+	SPI_connect();
+	if (!OidIsValid(prebuilt))
+		execute_ddl(definition, nspoid);
+	else if (!is_such_index(prebuilt, definition))
+		error_other_index(index, definition);
+	SPI_finish();
+	PG_RETURN_VOID();
+}
+
+/*
+ * rag_give_to_owner(VARIADIC relations text[]) returns void
+ *
+ * Makes tables and views of the extension, which the script has just made, those of the
+ * owner of sessions. It is the last that a script does to them.
+ */
+PG_FUNCTION_INFO_V1(rag_give_to_owner);
+Datum
+rag_give_to_owner(PG_FUNCTION_ARGS)
+{
+	Oid nspoid = rag_namespace(fcinfo);
+	Relation sessions = table_open(rag_relation("sessions", nspoid), AccessShareLock);
+	Oid owner = sessions->rd_rel->relowner;
+	Datum *names;
+	int n;
+
+	rag_require_script();
+	table_close(sessions, NoLock);
+	deconstruct_array(PG_GETARG_ARRAYTYPE_P(0), TEXTOID, -1, false, TYPALIGN_INT, &names,
+					  NULL, &n);
+	for (int i = 0; i < n; i++)
+		ATExecChangeOwner(rag_relation(TextDatumGetCString(names[i]), nspoid), owner,
+						  false, AccessExclusiveLock);
 	PG_RETURN_VOID();
 }
 

@@ -24,13 +24,16 @@
 #include "commands/trigger.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
+#include "utils/array.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
+#include "utils/uuid.h"
 
 #include "base/schema.h"
 #include "base/table_facts.h"
+#include "feedback/feedback.h"
 #include "message/message.h"
 #include "session/session.h"
 #include "write/delete_direct.h"
@@ -45,6 +48,7 @@ static struct
 	AttrNumber message_id;
 	bool id_is_int4;
 	bool plain;			/* nor would one of sessions */
+	Oid feedback;		/* the table whose foreign key was taken for ours, too */
 	Oid sessions_index; /* on id */
 	AttrNumber id;
 } facts;
@@ -104,18 +108,19 @@ find_attribute(Relation rel, const char *name, Oid type, Oid other_type)
 	return found == type || found == other_type ? attnum : InvalidAttrNumber;
 }
 
-/* Do all foreign keys of messages on sessions lead from session_id to id? */
+/* Do all foreign keys of the table on sessions lead from session_id to id? */
 static bool
-has_only_our_key(Relation sessions, Relation messages)
+has_only_our_key(Relation sessions, Relation rel)
 {
+	AttrNumber session_id = get_attnum(RelationGetRelid(rel), "session_id");
 	ListCell *lc;
 
-	foreach (lc, RelationGetFKeyList(messages))
+	foreach (lc, RelationGetFKeyList(rel))
 	{
 		const ForeignKeyCacheInfo *key = lfirst(lc);
 
 		if (key->confrelid == RelationGetRelid(sessions) &&
-			(key->nkeys != 1 || key->conkey[0] != facts.session_id ||
+			(key->nkeys != 1 || key->conkey[0] != session_id ||
 			 key->confkey[0] != facts.id))
 			return false;
 	}
@@ -123,11 +128,11 @@ has_only_our_key(Relation sessions, Relation messages)
 }
 
 /*
- * Has no trigger anything to do when a row is deleted, but those of foreign keys of
- * messages (InvalidOid: of no table)?
+ * Has no trigger anything to do when a row is deleted, but those of foreign keys of these
+ * tables (InvalidOid: of none)?
  */
 static bool
-delete_triggers_are_harmless(const TriggerDesc *triggers, Oid messages)
+delete_triggers_are_harmless(const TriggerDesc *triggers, Oid messages, Oid feedback)
 {
 	for (int i = 0; triggers && i < triggers->numtriggers; i++)
 	{
@@ -135,7 +140,8 @@ delete_triggers_are_harmless(const TriggerDesc *triggers, Oid messages)
 
 		if (TRIGGER_FOR_DELETE(trigger->tgtype) &&
 			!(RI_FKey_trigger_type(trigger->tgfoid) == RI_TRIGGER_PK &&
-			  OidIsValid(messages) && trigger->tgconstrrelid == messages))
+			  OidIsValid(trigger->tgconstrrelid) &&
+			  (trigger->tgconstrrelid == messages || trigger->tgconstrrelid == feedback)))
 			return false;
 	}
 	return true;
@@ -145,7 +151,7 @@ static bool
 messages_are_plain(Relation messages)
 {
 	if (rag_table_obstacle(messages) != NULL ||
-		!delete_triggers_are_harmless(messages->trigdesc, InvalidOid))
+		!delete_triggers_are_harmless(messages->trigdesc, InvalidOid, InvalidOid))
 		return false;
 	facts.session_id = find_attribute(messages, "session_id", UUIDOID, UUIDOID);
 	facts.message_id = find_attribute(messages, "id", INT4OID, INT8OID);
@@ -160,8 +166,10 @@ messages_are_plain(Relation messages)
 static bool
 sessions_are_plain(Relation sessions, Relation messages)
 {
+	facts.feedback = rag_feedback_table(RelationGetNamespace(sessions));
 	if (rag_table_obstacle(sessions) != NULL ||
-		!delete_triggers_are_harmless(sessions->trigdesc, RelationGetRelid(messages)))
+		!delete_triggers_are_harmless(sessions->trigdesc, RelationGetRelid(messages),
+									  facts.feedback))
 		return false;
 	facts.id = find_attribute(sessions, "id", UUIDOID, UUIDOID);
 	if (facts.id == 0 || !has_only_our_key(sessions, messages))
@@ -263,14 +271,48 @@ may_delete_messages(Relation messages)
 		rag_may_read(RelationGetRelid(messages), facts.message_id);
 }
 
+/*
+ * May feedback be deleted before its session, and not by the trigger of its key? Then
+ * there is nothing that could see the difference.
+ */
+static bool
+feedback_is_plain(Relation sessions)
+{
+	Oid nspoid = RelationGetNamespace(sessions);
+	Relation feedback;
+	bool result;
+
+	if (rag_feedback_table(nspoid) != facts.feedback)
+		return false;
+	if (!OidIsValid(facts.feedback))
+		return true;
+	feedback = rag_open_table("rag_feedback", nspoid, RowExclusiveLock);
+	result = rag_table_obstacle(feedback) == NULL &&
+		delete_triggers_are_harmless(feedback->trigdesc, InvalidOid, InvalidOid) &&
+		has_only_our_key(sessions, feedback);
+	table_close(feedback, NoLock);
+	return result;
+}
+
 static bool
 may_delete_sessions(Relation sessions, Relation messages)
 {
-	return !IsolationUsesXactSnapshot() && facts.plain &&
+	return !IsolationUsesXactSnapshot() && facts.plain && feedback_is_plain(sessions) &&
 		rag_caller_obstacle(sessions, ACL_DELETE) == NULL &&
 		rag_caller_obstacle(messages, ACL_DELETE) == NULL &&
 		rag_may_read(RelationGetRelid(sessions), facts.id) &&
 		rag_may_read(RelationGetRelid(messages), facts.session_id);
+}
+
+static void
+delete_feedback(const Datum *ids, int n, Oid nspoid)
+{
+	ArrayType *array = construct_array(unconstify(Datum *, ids), n, UUIDOID, UUID_LEN,
+									   false, TYPALIGN_CHAR);
+
+	if (OidIsValid(facts.feedback))
+		rag_delete_feedback_of(facts.feedback, PointerGetDatum(array), nspoid);
+	pfree(array);
 }
 
 /* A DELETE would begin and end like this. */
@@ -317,6 +359,7 @@ rag_delete_sessions_directly(Oid nspoid, const Datum *ids, int n, int64 *session
 	{
 		CheckCmdReplicaIdentity(messages_rel, CMD_DELETE);
 		CheckCmdReplicaIdentity(sessions_rel, CMD_DELETE);
+		delete_feedback(ids, n, nspoid);
 		begin_deleting();
 		done = delete_sessions(sessions_rel, messages_rel, ids, n, sessions, messages);
 		end_deleting();

@@ -16,6 +16,7 @@
 #include "base/metadata.h"
 #include "base/schema.h"
 #include "base/statement.h"
+#include "feedback/feedback.h"
 #include "message/message.h"
 #include "session/find_session.h"
 #include "session/session.h"
@@ -256,9 +257,9 @@ rag_update_message(PG_FUNCTION_ARGS)
  * rag_delete_messages(session_id uuid, from_id bigint, user_id text DEFAULT NULL)
  *		returns bigint
  *
- * Deletes the message from_id of a session and all after it, touches the session
- * (updated_at) if there are any, and returns how many they were. With user_id the
- * session must be that user's.
+ * Deletes the message from_id of a session and all after it, with the feedback on them,
+ * touches the session (updated_at) if there are any, and returns how many they were. With
+ * user_id the session must be that user's.
  *
  * Errors: 22004 session_id or from_id is NULL; 23503 no such session; 25006 read-only
  * transaction or standby. Since 1.2.
@@ -279,7 +280,10 @@ rag_delete_messages(PG_FUNCTION_ARGS)
 	if (!rag_delete_messages_directly(&session, PG_GETARG_INT64(1), &deleted))
 		deleted += (int64) rag_execute(&delete_from_sql, session.nspoid, values, NULL);
 	if (deleted > 0)
+	{
+		rag_delete_feedback_from(&session, PG_GETARG_INT64(1));
 		rag_touch_session(&session);
+	}
 	SPI_finish();
 	PG_RETURN_INT64(deleted);
 }

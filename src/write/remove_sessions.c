@@ -29,7 +29,9 @@
 #include "base/schema.h"
 #include "base/statement.h"
 #include "base/table_facts.h"
+#include "feedback/feedback.h"
 #include "session/session.h"
+#include "usage/usage.h"
 #include "write/delete_direct.h"
 
 /* What is kept, and what is not, by the array $2, which may be NULL. */
@@ -424,9 +426,11 @@ rag_expire_sessions(PG_FUNCTION_ARGS)
  *
  * Deletes the sessions of a user with their messages, at most max_sessions (NULL: all).
  * Kept are those whose metadata contains the object keep, or one of an array. Waits for
- * whoever is writing to a session. Returns one row: how many sessions and messages were
- * deleted, how many sessions are kept, which still have the user_id, and whether there
- * are more to be deleted. With dry_run nothing is deleted.
+ * whoever is writing to a session. From 1.4 on, what the user judged elsewhere as a rater
+ * is deleted as well, and the user's numbers in rag_usage_daily become nobody's. Returns
+ * one row: how many sessions and messages were deleted, how many sessions are kept, which
+ * still have the user_id, and whether there are more to be deleted. With dry_run nothing
+ * is deleted.
  *
  * Errors: 22004 user_id is NULL; 22023 max_sessions is negative, or keep is no object or
  * empty; 25006 read-only transaction or standby, unless dry_run; 27000 a trigger, a rule
@@ -447,12 +451,19 @@ rag_erase_user(PG_FUNCTION_ARGS)
 	values[1] = keep_argument(fcinfo, 1);
 	nulls[1] = values[1] == (Datum) 0 ? 'n' : ' ';
 	batch = begin_batch(fcinfo, 3, "rag_erase_user()");
+	if (!batch.dry_run)
+		rag_lock_usage(batch.nspoid);
 
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 	SPI_connect();
 	find_sessions(&batch, users_sql, values, nulls, !PG_ARGISNULL(2),
 				  PG_ARGISNULL(2) ? 0 : PG_GETARG_INT32(2));
 	delete_sessions(&batch);
+	if (!batch.dry_run)
+	{
+		rag_erase_rater(values[0], values[1], batch.nspoid);
+		rag_erase_usage(values[0], batch.nspoid);
+	}
 	kept = count(&count_kept_sql, batch.nspoid, values, nulls);
 	return_batch(fcinfo, &batch, Int64GetDatum(kept), false);
 	SPI_finish();

@@ -195,6 +195,11 @@ BEGIN
     WHEN name = 'new_user_id' THEN CASE WHEN model.chance(97) THEN model.user_value() ELSE repeat('u', 2001) END
     WHEN name = 'older_than' THEN model.one_of('1 day', '1 day', '1 year', '00:00:00.05', '0', '-1 day')
     WHEN name = 'dry_run' THEN model.one_of('true', 'false')
+    WHEN name = 'score' THEN model.float_value()::text
+    WHEN name IN ('label', 'comment') THEN model.text_value()
+    WHEN name = 'name' THEN CASE WHEN model.chance(90) THEN model.one_of('user', 'relevance') ELSE model.one_of('', repeat('n', 255), repeat(chr(233), 256)) END
+    WHEN name = 'source_no' THEN CASE WHEN model.chance(60) THEN '1' ELSE model.one_of('0', '2', '-1', '2147483647') END
+    WHEN name = 'rater' THEN CASE WHEN model.chance(95) THEN model.user_value() ELSE repeat('r', 2001) END
     WHEN name = 'steps' THEN model.one_of('-3', '-2', '-1', '0', '1', '2', '-2147483648', '2147483647')
     ELSE model.int_value()::text END;
 END$$;
@@ -234,7 +239,8 @@ SELECT name, names, types, required, sum(weight) OVER (ORDER BY name) - weight A
 FROM (VALUES ('rag_create_session', 8), ('rag_add_message', 30), ('rag_add_messages', 14), ('rag_get_messages', 8), ('rag_get_messages_after', 6),
              ('rag_get_context', 8), ('rag_list_sessions', 6), ('rag_update_session', 5), ('rag_delete_session', 4), ('rag_update_message', 10),
              ('rag_delete_messages', 8), ('rag_next_version', 3), ('rag_copy_session', 4), ('rag_export_session', 4), ('rag_import_session', 6),
-             ('rag_get_session', 4), ('rag_find_sessions', 10), ('rag_get_prompt', 8), ('rag_put_message', 14), ('rag_reassign_sessions', 5), ('rag_expire_sessions', 6), ('rag_erase_user', 5)) AS w (name, weight)
+             ('rag_get_session', 4), ('rag_find_sessions', 10), ('rag_get_prompt', 8), ('rag_put_message', 14), ('rag_reassign_sessions', 5), ('rag_expire_sessions', 6), ('rag_erase_user', 5),
+             ('rag_set_feedback', 20), ('rag_get_feedback', 6)) AS w (name, weight)
 JOIN (SELECT proname::text, proargnames[1:pronargs] AS names, string_to_array(oidvectortypes(proargtypes), ', ') AS types, pronargs - pronargdefaults AS required
       FROM pg_proc WHERE pronamespace = 'public'::regnamespace) AS p ON proname = name
 WHERE to_regproc('model.' || name) IS NOT NULL;
@@ -259,7 +265,8 @@ END$$;
 CREATE FUNCTION model.rows_of(schema text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE result text;
 BEGIN
-  EXECUTE format('SELECT concat((SELECT string_agg(s::text, E''\n'' ORDER BY id) FROM %1$I.sessions AS s), E''\n'', (SELECT string_agg(m::text, E''\n'' ORDER BY id) FROM %1$I.messages AS m))', schema) INTO result;
+  EXECUTE format('SELECT concat((SELECT string_agg(s::text, E''\n'' ORDER BY id) FROM %1$I.sessions AS s), E''\n'', (SELECT string_agg(m::text, E''\n'' ORDER BY id) FROM %1$I.messages AS m), E''\n'',
+    (SELECT string_agg(f::text, E''\n'' ORDER BY message_id, source_no, name, rater) FROM %1$I.rag_feedback AS f))', schema) INTO result;
   RETURN result;
 END$$;
 

@@ -9,6 +9,9 @@ CREATE TABLE model.sessions (id uuid PRIMARY KEY, user_id text, created_at times
 CREATE TABLE model.messages (id bigint PRIMARY KEY, session_id uuid, role text, content text, created_at timestamp DEFAULT LOCALTIMESTAMP,
                              sources jsonb, latency_ms float8, top_k int, query_type text, token_count int, metadata jsonb,
                              idempotency_key text);
+-- Feedback goes with what it is about.
+CREATE TABLE model.rag_feedback (session_id uuid REFERENCES model.sessions ON DELETE CASCADE, message_id bigint REFERENCES model.messages ON DELETE CASCADE, source_no int, name text, rater text,
+  score float8, label text, comment text, metadata jsonb, created_at timestamp DEFAULT LOCALTIMESTAMP, updated_at timestamp DEFAULT LOCALTIMESTAMP);
 CREATE SEQUENCE model.next_id;
 
 CREATE FUNCTION model.fail(code text) RETURNS void LANGUAGE plpgsql AS
@@ -290,7 +293,7 @@ BEGIN
 END$$;
 
 CREATE FUNCTION model.rag_next_version(steps int DEFAULT 1) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE versions text[] := '{1.0,1.1,1.2,1.3}';
+DECLARE versions text[] := '{1.0,1.1,1.2,1.3,1.4}';
 BEGIN
   PERFORM model.must($1 IS NOT NULL, '22004');
   RETURN CASE WHEN $1 BETWEEN 1 - cardinality(versions) AND 0 THEN versions[cardinality(versions) + $1] END;
@@ -345,6 +348,16 @@ BEGIN
                    || CASE WHEN m.metadata IS NULL THEN '{}' ELSE jsonb_build_object('metadata', m.metadata) END
                    || CASE WHEN m.idempotency_key IS NULL THEN '{}' ELSE jsonb_build_object('idempotency_key', m.idempotency_key) END ORDER BY m.id)
                  FROM model.messages m WHERE m.session_id = $1), '[]'))
+            || coalesce((SELECT jsonb_build_object('feedback', jsonb_agg(
+                   jsonb_build_object('message_id', f.message_id, 'name', f.name, 'created_at', f.created_at, 'updated_at', f.updated_at)
+                   || CASE WHEN f.source_no IS NULL THEN '{}' ELSE jsonb_build_object('source_no', f.source_no) END
+                   || CASE WHEN f.rater IS NULL THEN '{}' ELSE jsonb_build_object('rater', f.rater) END
+                   || CASE WHEN f.score IS NULL THEN '{}' ELSE jsonb_build_object('score', f.score) END
+                   || CASE WHEN f.label IS NULL THEN '{}' ELSE jsonb_build_object('label', f.label) END
+                   || CASE WHEN f.comment IS NULL THEN '{}' ELSE jsonb_build_object('comment', f.comment) END
+                   || CASE WHEN f.metadata IS NULL THEN '{}' ELSE jsonb_build_object('metadata', f.metadata) END
+                   ORDER BY f.message_id, f.source_no NULLS FIRST, f.name, f.rater NULLS FIRST))
+                 FROM model.rag_feedback f WHERE f.session_id = $1 HAVING count(*) > 0), '{}')
           FROM model.sessions s WHERE s.id = $1);
 END$$;
 
@@ -360,7 +373,7 @@ DECLARE
 BEGIN
   PERFORM model.must($1 IS NOT NULL, '22004');
   PERFORM model.must(jsonb_typeof(doc) = 'object', '22023');
-  PERFORM model.must(doc - '{session_id,user_id,created_at,updated_at,metadata,messages}'::text[] = '{}', '22023');
+  PERFORM model.must(doc - '{session_id,user_id,created_at,updated_at,metadata,messages,feedback}'::text[] = '{}', '22023');
   PERFORM model.must(jsonb_typeof(doc -> 'messages') = 'array', '22023');
   session := model.fields(doc);
   PERFORM model.must(coalesce(session ->> 'session_id', '00000000-0000-0000-0000-000000000000') ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$', '22023');
@@ -387,6 +400,10 @@ BEGIN
     PERFORM model.must(NOT model.encoded_twice(e -> 'sources'), '22023');
   END LOOP;
 
+  -- Feedback is as an export has it; but its message may be missing.
+  PERFORM model.must(EXISTS (SELECT FROM jsonb_array_elements(doc -> 'messages') AS m WHERE m -> 'id' = f -> 'message_id'), '22023')
+  FROM jsonb_array_elements(coalesce(doc -> 'feedback', '[]')) AS f;
+
   new_id := coalesce(new_id, model.new_id());
   PERFORM model.must(NOT model.has_session(new_id, NULL), '23505');
   INSERT INTO model.sessions VALUES (new_id, coalesce($2, session ->> 'user_id'),
@@ -401,6 +418,10 @@ BEGIN
     IF (e ->> 'id')::numeric <= upto THEN
       renewed := currval('model.next_id');
     END IF;
+    INSERT INTO model.rag_feedback
+    SELECT new_id, currval('model.next_id'), (f ->> 'source_no')::int, f ->> 'name', f ->> 'rater', (f ->> 'score')::float8, f ->> 'label', f ->> 'comment', f -> 'metadata',
+      (f ->> 'created_at')::timestamp, (f ->> 'updated_at')::timestamp
+    FROM jsonb_array_elements(doc -> 'feedback') AS f WHERE f -> 'message_id' = e -> 'id';
   END LOOP;
   IF upto IS NOT NULL THEN
     UPDATE model.sessions s SET metadata = s.metadata || jsonb_build_object('summary_upto_id', renewed) WHERE s.id = new_id;
@@ -576,7 +597,42 @@ BEGIN
   PERFORM model.must($1 IS NOT NULL, '22004');
   PERFORM model.must(coalesce($3, 0) >= 0, '22023');
   list := model.check_keep($2);
+  DELETE FROM model.rag_feedback f WHERE f.rater = $1 AND NOT coalesce($4, false)
+    AND NOT EXISTS (SELECT FROM model.sessions s, jsonb_array_elements(list) AS k WHERE s.id = f.session_id AND s.metadata @> k);
   RETURN QUERY SELECT r.s, r.m, (SELECT count(*) FROM model.sessions s WHERE s.user_id = $1 AND EXISTS (SELECT FROM jsonb_array_elements(list) AS k WHERE s.metadata @> k)), r.more
     FROM model.remove((SELECT array_agg(s.id) FROM model.sessions s WHERE s.user_id = $1 AND NOT EXISTS (SELECT FROM jsonb_array_elements(list) AS k WHERE s.metadata @> k)), $3, $4)
       AS r (s bigint, m bigint, oldest timestamp, more bool);
+END$$;
+
+-- As the view rag_message_sources counts.
+CREATE FUNCTION model.count_sources(sources jsonb) RETURNS int LANGUAGE sql AS
+$$SELECT CASE WHEN jsonb_typeof(sources) = 'array' THEN jsonb_array_length(sources) WHEN jsonb_typeof(sources) <> 'null' THEN 1 ELSE 0 END$$;
+
+CREATE FUNCTION model.rag_set_feedback(session_id uuid, message_id bigint, score float8 DEFAULT NULL, label text DEFAULT NULL, comment text DEFAULT NULL, name text DEFAULT 'user',
+  source_no int DEFAULT NULL, rater text DEFAULT NULL, metadata jsonb DEFAULT NULL, user_id text DEFAULT NULL) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE first timestamp;
+BEGIN
+  PERFORM model.must($1 IS NOT NULL AND $2 IS NOT NULL AND $6 IS NOT NULL, '22004');
+  PERFORM model.must(octet_length($6) <= 255, '22001');
+  PERFORM model.must($6 <> '', '22023');
+  PERFORM model.must(coalesce(octet_length($8), 0) <= 2000, '22001');
+  PERFORM model.must(coalesce($3 NOT IN ('NaN', 'Infinity', '-Infinity'), true) AND coalesce($7, 1) >= 1, '22003');
+  PERFORM model.must(coalesce(jsonb_typeof($9), 'object') = 'object', '22023');
+  PERFORM model.must(model.has_session($1, $10), '23503');
+  PERFORM model.must(EXISTS (SELECT FROM model.messages m WHERE m.id = $2 AND m.session_id = $1), '23503');
+  DELETE FROM model.rag_feedback f WHERE f.message_id = $2 AND f.name = $6 AND f.source_no IS NOT DISTINCT FROM $7 AND f.rater IS NOT DISTINCT FROM $8 RETURNING f.created_at INTO first;
+  IF num_nonnulls($3, $4, $5, $9) > 0 THEN
+    PERFORM model.must(coalesce($7, 0) <= (SELECT model.count_sources(m.sources) FROM model.messages m WHERE m.id = $2), '23503');
+    INSERT INTO model.rag_feedback VALUES ($1, $2, $7, $6, $8, $3, $4, $5, $9, coalesce(first, LOCALTIMESTAMP), LOCALTIMESTAMP);
+  END IF;
+END$$;
+
+CREATE FUNCTION model.rag_get_feedback(session_id uuid, user_id text DEFAULT NULL, rater text DEFAULT NULL)
+RETURNS TABLE (message_id bigint, source_no int, name text, by text, score float8, label text, comment text, metadata jsonb, created_at timestamp, updated_at timestamp) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+BEGIN
+  PERFORM model.must($1 IS NOT NULL, '22004');
+  PERFORM model.must(model.has_session($1, $2), '23503');
+  RETURN QUERY SELECT f.message_id, f.source_no, f.name, f.rater, f.score, f.label, f.comment, f.metadata, f.created_at, f.updated_at FROM model.rag_feedback f
+    WHERE f.session_id = $1 AND coalesce(f.rater = $3, $3 IS NULL) ORDER BY f.message_id, f.source_no NULLS FIRST, f.name, f.rater NULLS FIRST;
 END$$;

@@ -40,7 +40,7 @@ $$;
 -- What an import makes of it: the session, and its messages.
 CREATE PROCEDURE pg_temp.import(conversation jsonb) LANGUAGE plpgsql AS $$
 BEGIN
-  TRUNCATE sessions, messages;
+  TRUNCATE sessions, messages, rag_feedback;
   PERFORM rag_import_session(conversation);
 END $$;
 
@@ -274,7 +274,7 @@ SELECT role, content, token_count, metadata, created_at < '2025-01-01' AS dated 
 --
 -- What is no conversation: 22023, with the place
 --
-TRUNCATE sessions, messages;
+TRUNCATE sessions, messages, rag_feedback;
 SELECT pg_temp.state() AS before \gset
 SELECT * FROM pg_temp.error('SELECT rag_import_session(NULL)');
 SELECT * FROM pg_temp.error($$SELECT rag_import_session('{"conversation_id": "1", "messages": []}')$$);

@@ -112,6 +112,12 @@ PREPARE conversation (pg_catalog.uuid, pg_catalog.text) AS
          chat.rag_reassign_sessions($2, $2) AS reassigned,
          chat.rag_reassign_sessions($2, $2, $1) AS reassigned_one,
          (SELECT sessions FROM chat.rag_expire_sessions('1000 years', 1, '{"a": 1}'::pg_catalog.jsonb)) AS expired,
+         chat.rag_set_feedback($1, chat.rag_add_message($1, 'assistant', 'judged', '[1]'), 1, 'l', 'c', 'n', 1, 'r', '{"a": 1}'::pg_catalog.jsonb, $2) AS judged,
+         (SELECT pg_catalog.count(*) FROM chat.rag_get_feedback($1, $2, 'r')) AS feedback,
+         (SELECT pg_catalog.count(*) FROM chat.rag_message_sources WHERE source_no OPERATOR(pg_catalog.>) 0) AS sources,
+         chat.rag_close_days('1000-01-01') AS closed,
+         (SELECT pg_catalog.count(*) FROM chat.rag_usage(NULL, NULL)) AS usage,
+         chat.rag_latency_percentile((SELECT chat.rag_latency_sum(latency) FROM chat.rag_usage(NULL, NULL)), 0.5) AS latency,
          (SELECT sessions FROM chat.rag_erase_user('nobody is called so', '{"a": 1}'::pg_catalog.jsonb, 1)) AS erased;
 
 --

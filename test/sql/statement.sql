@@ -135,7 +135,7 @@ ROLLBACK;
 --
 -- A user's own prepared statements, over DROP and CREATE
 --
-TRUNCATE plans_a.sessions, plans_a.messages RESTART IDENTITY;
+TRUNCATE plans_a.sessions, plans_a.messages, plans_a.rag_feedback RESTART IDENTITY;
 PREPARE new_session AS SELECT plans_a.rag_create_session($1, session_id => $2);
 PREPARE new_message AS SELECT plans_a.rag_add_message($1, $2, $3, user_id => $4);
 EXECUTE new_session ('alice', :'s');

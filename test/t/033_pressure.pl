@@ -37,7 +37,7 @@ sub fresh
 {
 	my ($n) = @_;
 
-	sql($node, 'postgres', 'TRUNCATE sessions, messages');
+	sql($node, 'postgres', 'TRUNCATE sessions, messages, rag_feedback');
 	sql($node, 'postgres', 'SELECT rag_add_messages(' . id($_) . q{, (SELECT jsonb_agg(jsonb_build_object('role', 'user', 'content', 'first ' || n)) FROM generate_series(1, 20) AS n), create_session => true)})
 	  for 1 .. $n;
 	return;

@@ -55,7 +55,9 @@ my %errors = (
 	rag_put_message => '22001 22003 22004 22023 23503 23505 23514',
 	rag_reassign_sessions => '22004 23503',
 	rag_expire_sessions => '22004 22023',
-	rag_erase_user => '22004 22023');
+	rag_erase_user => '22004 22023',
+	rag_set_feedback => '22001 22003 22004 22023 23503',
+	rag_get_feedback => '22004 23503');
 my %outcomes;
 my $runs = 0;
 

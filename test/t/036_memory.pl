@@ -76,7 +76,7 @@ sub growth
 	my $client;
 
 	sql($node, 'postgres', <<"EOT");
-TRUNCATE sessions, messages;
+TRUNCATE sessions, messages, rag_feedback;
 SELECT setval('messages_id_seq', 1, false);
 SELECT rag_create_session('erin', '{"title": "x"}', $session);
 SELECT rag_add_message($session, 'user', 'x', '[1]', 1, 1, 'q', 'erin', 1, '{"a": 1}', 'k' || n) FROM generate_series(1, 30) AS n;
@@ -139,6 +139,14 @@ for my $case (
 	[ 'rag_expire_sessions()', "count(*) FROM rag_expire_sessions('1 day', keep => '[{\"a\": 1}, {\"b\": 2}]')" ],
 	[ 'rag_erase_user()', "sessions FROM rag_create_session('ann') AS s, rag_erase_user('ann', '{\"a\": 1}')" ],
 	[ '… with a bad argument', q(rag_erase_user('ann', '{}')) ],
+	[ 'rag_set_feedback()', "rag_set_feedback($session, 7, i, 'label', 'comment', source_no => NULL, rater => 'r' || i % 9, metadata => '{\"a\": 1}', user_id => 'erin')" ],
+	[ '… taken back', "rag_set_feedback($session, 7, rater => 'r' || i % 9)" ],
+	[ '… of no source', "rag_set_feedback($session, 7, 1, source_no => 99)" ],
+	[ 'rag_get_feedback()', "count(*) FROM rag_get_feedback($session, 'erin', 'r1')" ],
+	[ 'rag_close_days()', 'rag_close_days()' ],
+	[ '… of a day that is not over', "rag_close_days('infinity')" ],
+	[ 'rag_usage()', 'count(*) FROM rag_usage(NULL, NULL)' ],
+	[ 'rag_latency_sum()', 'rag_latency_percentile(rag_latency_sum(ARRAY[i % 50 + n, 1]), 0.5) FROM generate_series(1, 5) AS n' ],
 	[ 'rag_update_session()', "rag_update_session($session, jsonb_build_object('a', i, 'b', NULL), 'erin')" ],
 	[ '… that is no object', "rag_update_session($session, '[]')" ],
 	[ 'rag_update_message()', "rag_update_message($session, 7, 'y' || i, '[2]', 2, 2, '{\"b\": 2, \"a\": null}', 'erin')" ],

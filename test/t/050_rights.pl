@@ -52,7 +52,16 @@ my %functions = (
 	rag_erase_user => 'editor keeper owner',
 	rag_update_message => 'editor owner',
 	rag_delete_messages => 'editor owner',
-	rag_copy_session => 'editor owner');
+	rag_copy_session => 'editor owner',
+	rag_set_feedback => 'editor owner',
+	rag_get_feedback => 'reader editor owner',
+	rag_message_sources => 'reader editor owner',
+	rag_close_days => 'editor owner',
+	rag_usage => 'reader editor owner',
+	rag_open_usage => 'reader editor owner',
+	rag_latency_add => $all,
+	rag_latency_sum => $all,
+	rag_latency_percentile => $all);
 
 # Table or column => role => what it may. The owner may all, and nobody nothing.
 my %rights = (
@@ -68,6 +77,17 @@ my %rights = (
 	(map { ("messages.$_" => { reader => 'SELECT', writer => 'INSERT', editor => 'SELECT INSERT' }) } qw(created_at)),
 	(map { ("messages.$_" => { reader => 'SELECT', writer => 'INSERT', editor => 'SELECT INSERT UPDATE' }) } qw(sources latency_ms top_k query_type token_count metadata)),
 	'messages.content' => { reader => 'SELECT', writer => 'SELECT INSERT', editor => 'SELECT INSERT UPDATE' },
+	rag_feedback => { editor => 'DELETE', keeper => 'DELETE' },
+	(map { ("rag_feedback.$_" => { reader => 'SELECT', keeper => 'SELECT', editor => 'SELECT INSERT UPDATE' }) } qw(session_id rater)),
+	(map { ("rag_feedback.$_" => { reader => 'SELECT', editor => 'SELECT INSERT UPDATE' }) }
+		  qw(message_id source_no name score label comment metadata created_at updated_at)),
+	rag_usage_daily => {},
+	'rag_usage_daily.user_id' => { reader => 'SELECT', keeper => 'SELECT UPDATE', editor => 'SELECT INSERT UPDATE' },
+	(map { ("rag_usage_daily.$_" => { reader => 'SELECT', keeper => 'SELECT', editor => 'SELECT INSERT' }) }
+		  qw(day model query_type sessions questions answers answers_without_sources input_tokens output_tokens latency)),
+	rag_message_sources => {},
+	(map { ("rag_message_sources.$_" => { reader => 'SELECT', editor => 'SELECT' }) }
+		  qw(session_id message_id created_at source_no document_id score source)),
 	messages_id_seq => { writer => 'USAGE', editor => 'USAGE' },
 	rag_migration_log => {},
 	(map { ("rag_migration_log.$_" => { map { ($_ => 'SELECT') } @roles }) } qw(id version previous_version applied_at applied_by)));
@@ -214,13 +234,15 @@ is(sqlstate($node, 'app', "SELECT content FROM $schema.messages", 'app_keeper'),
 # Steps down and up
 # ---------------------------------------------------------------------------
 
+my $since_1_4 = qr/^rag_(?:feedback|usage_daily|message_sources)\b/;
 my %later = (
 	$chain[0] => { map { $_ => 1 } qw(messages.token_count messages.metadata messages.idempotency_key) });
 
 for my $version (reverse @chain[ 0 .. $#chain - 1 ])
 {
 	sql($node, 'app', "SET rag_events.allow_data_loss = on; ALTER EXTENSION rag_events UPDATE TO '$version'", 'app_owner');
-	is_matrix('app', "down to $version", %{ $later{$version} // {} });
+	is_matrix('app', "down to $version", %{ $later{$version} // {} },
+		map { $_ => 1 } grep { $version < 1.4 && /$since_1_4/ } keys %rights);
 }
 
 # The step to 1.0 has dropped columns, and what was granted on them alone.
@@ -228,13 +250,14 @@ sql($node, 'app', 'ALTER EXTENSION rag_events UPDATE', 'app_owner');
 my @wrong = wrong_rights('app');
 pop @wrong;
 is_deeply(
-	[ sort @wrong ],
+	[ sort grep { !/$since_1_4/ } @wrong ],
 	[
 		"messages.idempotency_key for writer: 'INSERT', not 'SELECT INSERT'",
 		"messages.metadata for editor: 'SELECT INSERT', not 'SELECT INSERT UPDATE'",
 		"messages.token_count for editor: 'SELECT INSERT', not 'SELECT INSERT UPDATE'"
 	],
 	'up again from 1.0: what was granted on columns that had gone is missing, and no more');
+is_deeply([ grep { /$since_1_4/ && !/: '', not / } @wrong ], [], 'up again from 1.0: on what is new nothing is granted');
 make_roles('app');
 is_matrix('app', 'roles.sql once more');
 

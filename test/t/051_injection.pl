@@ -71,7 +71,13 @@ my %ordinary = (
 	'new_user_id text' => "'other'",
 	'idempotency_key text' => "'key'",
 	'older_than interval' => "'1000 years'",
-	'metadata jsonb' => q('{"a": 1}'));
+	'metadata jsonb' => q('{"a": 1}'),
+	'name text' => "'user'",
+	'from_day date' => 'NULL',
+	'to_day date' => 'NULL',
+	'histogram integer[]' => q('{1,1}'),
+	'sum integer[]' => q('{1,1}'),
+	'fraction double precision' => '0.5');
 my %optional = map { $_ => 1 } qw(rag_create_session.session_id rag_create_session.metadata rag_create_session.user_id
 	rag_add_message.idempotency_key);
 

@@ -51,6 +51,8 @@ my %calls = (
 	rag_export_session => 'rag_export_session(?)',
 	rag_get_session => 'rag_get_session(?)',
 	rag_get_prompt => 'rag_get_prompt(?, 1000)',
+	rag_set_feedback => 'rag_set_feedback(?, 1, 1)',
+	rag_get_feedback => 'rag_get_feedback(?)',
 	rag_put_message => q(rag_put_message(?, 'key', 'user', 'x')),
 	rag_reassign_sessions => q(rag_reassign_sessions('alice', 'bob', ?)));
 

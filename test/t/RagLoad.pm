@@ -32,7 +32,7 @@ my @adding = (
 	[ create_turn => 1 ], [ transaction => 3 ], [ rollback => 1 ]);
 my @changing = (
 	[ update_message => 4 ], [ update_session => 2 ], [ delete_messages => 2 ],
-	[ delete_session => 1 ], [ import => 1 ], [ erase => 0.3 ]);
+	[ delete_session => 1 ], [ import => 1 ], [ erase => 0.3 ], [ vote => 3 ]);
 
 # RagLoad->new(NODE, DATABASE, seed => N, writers => N, calls => N, adding => BOOL): with
 # adding, the writers only add; calls is how many a script has. The extension is in the
@@ -86,11 +86,15 @@ my %effects = (
 	},
 	add => sub {
 		my ($model, $session, $tag, $k) = @_;
-		push @{ $model->{messages}{$session} }, { tag => $tag, k => $k, v => '' };
+		push @{ $model->{messages}{$session} }, { tag => $tag, k => $k, v => '', vote => '' };
 	},
 	set => sub {
 		my ($model, $session, $tag, $v) = @_;
 		$model->{messages}{$session}[ message_at(@_) ]{v} = $v;
+	},
+	vote => sub {
+		my ($model, $session, $tag, $score) = @_;
+		$model->{messages}{$session}[ message_at(@_) ]{vote} = $score;
 	},
 	cut => sub {
 		my ($model, $session, $tag) = @_;
@@ -126,7 +130,7 @@ sub lines_of
 	for my $session (sort keys %{ $model->{messages} })
 	{
 		push @lines, "session $session " . ($model->{metadata}{$session} // '');
-		push @lines, map { "message $session $_->{tag}, k $_->{k}, v $_->{v}" } @{ $model->{messages}{$session} };
+		push @lines, map { "message $session $_->{tag}, k $_->{k}, v $_->{v}, vote $_->{vote}" } @{ $model->{messages}{$session} };
 	}
 	return @lines;
 }
@@ -243,6 +247,16 @@ my %make = (
 		return ("rag_update_message('$session', (SELECT id FROM messages WHERE session_id = '$session' AND content LIKE '$of %'), "
 			  . "latency_ms => $n, metadata => '{\"v\": $n}')",
 			[ [ set => $session, $of, $n ] ]);
+	},
+	vote => sub {
+		my ($tag, $model) = @_;
+		my $session = pick(grep { @{ $model->{messages}{$_} } } own_sessions($model)) // return;
+		my $of = pick(@{ $model->{messages}{$session} })->{tag};
+		my (undef, $n) = split ' ', $tag;
+		my $score = rand() < 0.2 ? 'NULL' : $n;
+
+		return ("rag_set_feedback('$session', (SELECT id FROM messages WHERE session_id = '$session' AND content LIKE '$of %'), $score)",
+			[ [ vote => $session, $of, $score eq 'NULL' ? '' : $n ] ]);
 	},
 	update_session => sub {
 		my ($tag, $model) = @_;
@@ -483,7 +497,8 @@ sub look
 	for (split /\n/, sql($node, $self->{db}, <<"EOT"))
 SELECT 's', user_id, id, metadata->>'v' FROM sessions WHERE user_id ~ '^w\\d+\$';
 SELECT 'm', tag[1], session_id, id, array_to_string(tag[:cardinality(tag) - 1], ' '), top_k, coalesce(metadata->>'v', ''),
-       content = load_text(array_to_string(tag[:cardinality(tag) - 1], ' '), top_k) AND latency_ms IS NOT DISTINCT FROM (metadata->>'v')::float8
+       content = load_text(array_to_string(tag[:cardinality(tag) - 1], ' '), top_k) AND latency_ms IS NOT DISTINCT FROM (metadata->>'v')::float8,
+       coalesce((SELECT f.score::text FROM rag_feedback AS f WHERE f.message_id = m.id AND f.session_id = m.session_id), '')
 FROM (SELECT *, string_to_array(content, ' ') AS tag FROM messages WHERE content ~ '^w\\d+ ') AS m ORDER BY id;
 EOT
 	{
@@ -496,11 +511,11 @@ EOT
 			$model->{messages}{$session} //= [];
 			next;
 		}
-		my ($id, $tag, $k, $v, $whole) = @fields;
+		my ($id, $tag, $k, $v, $whole, $vote) = @fields;
 		push @wrong, "$tag (id $id) is not what was written" if $whole ne 't';
 		push @wrong, "$tag is there twice: ids $ids{$tag} and $id" if exists $ids{$tag};
 		$ids{$tag} = $id;
-		push @{ $model->{messages}{$session} }, { tag => $tag, k => $k, v => $v };
+		push @{ $model->{messages}{$session} }, { tag => $tag, k => $k, v => $v, vote => $vote // '' };
 	}
 	return (\%found, \%ids, @wrong);
 }
@@ -575,6 +590,7 @@ sub check_rest
 
 	return split /\n/, sql($node, $self->{db}, <<"EOT");
 SELECT 'message ' || m.id || ' has lost its session' FROM messages m WHERE NOT EXISTS (SELECT FROM sessions WHERE id = session_id);
+SELECT 'feedback on message ' || f.message_id || ' has lost it' FROM rag_feedback f WHERE NOT EXISTS (SELECT FROM messages m WHERE m.id = f.message_id);
 SELECT 'the shared session was last touched by another message than its latest'
 FROM sessions s WHERE id = '$shared'
 AND updated_at <> (SELECT max(created_at) FROM messages WHERE session_id = s.id);
@@ -658,6 +674,8 @@ FROM pg_index i JOIN pg_class t ON t.oid = i.indrelid
 LEFT JOIN pg_class parent ON parent.reltoastrelid = t.oid
 JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = coalesce(parent.oid, t.oid) AND d.deptype = 'e'
 JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'rag_events'
+JOIN pg_class x ON x.oid = i.indexrelid
+JOIN pg_am am ON am.oid = x.relam AND am.amname = 'btree'
 WHERE t.relkind IN ('r', 't')
 EOT
 	push @found, $err if $rc != 0;

@@ -1,0 +1,59 @@
+/*
+ * base/as_owner.c
+ *		Doing something with the rights of a table's owner.
+ */
+#include "base/compat.h"
+
+#include "catalog/pg_class.h"
+#include "miscadmin.h"
+#include "utils/syscache.h"
+
+#include "base/as_owner.h"
+
+static Oid
+owner_of(Oid table)
+{
+	HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table));
+	Oid owner;
+
+	if (!HeapTupleIsValid(tuple))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("relation with OID %u does not exist", table)));
+	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+	ReleaseSysCache(tuple);
+	return owner;
+}
+
+/* An error ends the transaction or subtransaction, which restores the user as well. */
+static uint64
+as_owner(Oid table, const RagStatement *statement, Oid nspoid, const Datum *values,
+		 bool read_only)
+{
+	Oid user;
+	int context;
+	uint64 rows;
+
+	GetUserIdAndSecContext(&user, &context);
+	SetUserIdAndSecContext(owner_of(table),
+						   context | SECURITY_LOCAL_USERID_CHANGE |
+							   SECURITY_NOFORCE_RLS);
+	rows = read_only ? rag_query(statement, nspoid, values, NULL) :
+					   rag_execute(statement, nspoid, values, NULL);
+	SetUserIdAndSecContext(user, context);
+	return rows;
+}
+
+uint64
+rag_execute_as_owner(Oid table, const RagStatement *statement, Oid nspoid,
+					 const Datum *values)
+{
+	return as_owner(table, statement, nspoid, values, false);
+}
+
+uint64
+rag_query_as_owner(Oid table, const RagStatement *statement, Oid nspoid,
+				   const Datum *values)
+{
+	return as_owner(table, statement, nspoid, values, true);
+}

@@ -1,0 +1,28 @@
+/*
+ * base/as_owner.h
+ *		Doing something with the rights of a table's owner.
+ *
+ *		A foreign key's triggers do so: what they delete goes with the row that it
+ *		belongs to, whatever rights the caller has on it. Where the extension does the
+ *		work of such a key, or looks whether there is anything that the caller would
+ *		need a right for, it does so as well; and nothing else.
+ */
+#ifndef RAG_AS_OWNER_H
+#define RAG_AS_OWNER_H
+
+#include "base/compat.h"
+
+#include "base/statement.h"
+
+/*
+ * Runs a statement on the table as its owner, and returns the number of rows. Row
+ * security does not apply, as it does not to a foreign key's triggers.
+ */
+extern uint64 rag_execute_as_owner(Oid table, const RagStatement *statement, Oid nspoid,
+								   const Datum *values);
+
+/* The same for a SELECT of a STABLE function (see rag_query()). */
+extern uint64 rag_query_as_owner(Oid table, const RagStatement *statement, Oid nspoid,
+								 const Datum *values);
+
+#endif /* RAG_AS_OWNER_H */

@@ -1,0 +1,1 @@
+SELECT count(*) >= 0 FROM @extschema@.rag_message_sources();
