@@ -136,6 +136,9 @@ read_value(Reading *reading, const RagField *field, const JsonbValue *name,
 		case CHAT_USAGE:
 			read_usage(element, value);
 			return false;
+		case CHAT_NESTED:
+			rag_read_nested(&element->content, element->form, element->place, value);
+			return element->content.calls != NIL || element->content.results != NIL;
 		case CHAT_RECIPIENT:
 			if (value->type == jbvString && !rag_json_equals(value, "all"))
 				element->kind = CHAT_ITEM;

@@ -155,11 +155,29 @@ static const RagField langchain_fields[] = {
  * ------------------------------------------------------------------------
  */
 
+static const RagKindName llamaindex_roles[] = {
+	{"user", CHAT_USER},
+	{"assistant", CHAT_ASSISTANT},
+	{"system", CHAT_SYSTEM},
+	{"developer", CHAT_SYSTEM},
+	{"memory", CHAT_SYSTEM},
+	{"tool", CHAT_TOOL},
+	END_OF_KINDS,
+};
+
 static const RagField llamaindex_fields[] = {
 	{"role", CHAT_ANY_KIND, CHAT_DONE, 0},
+	{"content", CHAT_ANY_KIND, CHAT_CONTENT, 0},
+	{"options", CHAT_ANY_KIND, CHAT_NESTED, 0},
 	{"blocks", CHAT_ANY_KIND, CHAT_CONTENT, 0},
 	{"additional_kwargs", CHAT_ANY_KIND, CHAT_KEEP, 0},
 	END_OF_FIELDS,
+};
+
+static const RagPart llamaindex_parts[] = {
+	{"toolCall", PART_CALL, "id", "name", "input"},
+	{"toolResult", PART_RESULT, "id", "name", "result"},
+	END_OF_PARTS,
 };
 
 /* ------------------------------------------------------------------------
@@ -310,14 +328,15 @@ static const RagField sharegpt_fields[] = {
 static const RagForm forms[] = {
 	{"pydantic-ai's history", {"kind", "parts"}, "kind", pydantic_kinds, pydantic_fields, pydantic_parts, 0},
 	{"the AI SDK's UIMessage", {"role", "parts"}, "role", ui_roles, ui_fields, ui_parts, FORM_VERBATIM},
-	{"LlamaIndex's messages", {"role", "blocks"}, "role", roles, llamaindex_fields, NULL, 0},
+	{"LlamaIndex's messages", {"role", "blocks"}, "role", llamaindex_roles, llamaindex_fields, NULL, 0},
+	{"LlamaIndex's messages", {"role", "options"}, "role", llamaindex_roles, llamaindex_fields, llamaindex_parts, FORM_CHAT},
 	{"ChatGPT's export", {"author", "content"}, "author", roles, chatgpt_fields, chatgpt_parts, FORM_JOIN},
 	{"Claude's export", {"sender"}, "sender", senders, claude_fields, claude_parts, 0},
 	{"Open WebUI's export", {"role", "childrenIds"}, "role", roles, webui_fields, NULL, 0},
 	{"ShareGPT's", {"from", "value"}, "from", speakers, sharegpt_fields, NULL, 0},
-#define RESPONSES_ITEM 7
+#define RESPONSES_ITEM 8
 	{"OpenAI's Responses and Agents SDK items", {"type"}, "role", roles, item_fields, item_parts, FORM_ITEMS | FORM_JOIN},
-#define OUR_FORM 8
+#define OUR_FORM 9
 	{"what rag_export_session() returns", {"role"}, "role", roles, chat_fields, chat_parts, FORM_STRICT | FORM_CHAT},
 	{"the messages of OpenAI, Anthropic and the AI SDK", {"role"}, "role", roles, chat_fields, chat_parts, FORM_CHAT | FORM_MISSPELT},
 	{"LangChain's stored messages", {"type"}, "type", types, langchain_fields, NULL, FORM_CHAT},

@@ -38,14 +38,14 @@ rag_add_instructions(RagInstructions *given, const text *content, const JsonbVal
 {
 	RagJsonbState *state = &given->messages;
 	JsonbValue system = rag_json_string("system", strlen("system"));
+	bool is_developer = role && rag_json_equals(role, "developer");
 
 	append_instructions(given, content);
 	rag_push_jsonb(state, WJB_BEGIN_OBJECT, NULL);
-	rag_push_field(state, "role", role ? role : &system);
+	rag_push_field(state, "role", is_developer ? role : &system);
 	rag_push_string(state, "content", VARDATA_ANY(content), VARSIZE_ANY_EXHDR(content));
 	rag_push_jsonb(state, WJB_END_OBJECT, NULL);
-	given->is_plain = given->n == 1 &&
-		(role == NULL || rag_json_equals(role, "system"));
+	given->is_plain = given->n == 1 && !is_developer;
 }
 
 /* Adds a system message as it came. */

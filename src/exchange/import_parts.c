@@ -466,6 +466,42 @@ rag_read_item(RagContent *content, const RagForm *form, int place, const JsonbVa
 	(void) use_part(&reader, item);
 }
 
+static void
+use_nested(Reader *reader, const RagPart *row, const JsonbValue *value)
+{
+	JsonbIterator *it;
+	JsonbValue part;
+
+	if (rag_json_is_object(value))
+		(void) use_row(reader, row, value);
+	if (!rag_json_is_array(value))
+		return;
+	it = rag_json_elements(value);
+	while (rag_json_next(&it, &part))
+		(void) use_row(reader, row, &part);
+}
+
+void
+rag_read_nested(RagContent *content, const RagForm *form, int place,
+				const JsonbValue *object)
+{
+	Reader reader = {.content = content, .form = form, .place = place};
+
+	for (const RagPart *row = form->parts; row && row->type; row++)
+	{
+		JsonbValue buffer;
+		const JsonbValue *value = rag_json_field(object, row->type, &buffer);
+
+		if (value)
+			use_nested(&reader, row, value);
+	}
+	if (content->results != NIL)
+	{
+		content->has_text = false;
+		content->parts = NULL;
+	}
+}
+
 text *
 rag_content_text(const RagContent *content)
 {

@@ -36,6 +36,13 @@ extern void rag_read_content(RagContent *content, const RagForm *form, bool stri
 extern void rag_read_item(RagContent *content, const RagForm *form, int place,
 						  const JsonbValue *item);
 
+/*
+ * Reads calls and results that are in fields of an object (one, or an array of them) that
+ * are named as types of parts. A result is all that the content says then.
+ */
+extern void rag_read_nested(RagContent *content, const RagForm *form, int place,
+							const JsonbValue *object);
+
 /* The text of it, or NULL if there was none. */
 extern text *rag_content_text(const RagContent *content);
 

@@ -17,6 +17,7 @@ static const char *const text_fields[] = {"text", "refusal", "transcript"};
 static const char *const thoughts[] = {"reasoning", "reasoning_text", "reasoning.text",
 									   "summary_text", "thinking", "thoughts"};
 
+/* They have their data in a field of the same name. */
 static const char *const media[] = {"image_url", "input_audio", "file"};
 
 static bool
@@ -72,7 +73,13 @@ bool
 rag_part_is_media(const JsonbValue *part)
 {
 	JsonbValue buffer;
+	JsonbValue data_buffer;
 	const JsonbValue *type = rag_json_string_field(part, "type", &buffer);
 
-	return type && is_one_of(type, media, lengthof(media));
+	for (int i = 0; type && i < (int) lengthof(media); i++)
+	{
+		if (rag_json_equals(type, media[i]))
+			return rag_json_field(part, media[i], &data_buffer) != NULL;
+	}
+	return false;
 }

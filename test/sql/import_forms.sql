@@ -93,6 +93,8 @@ SELECT pg_temp.import('[{"kind": "request", "parts": [{"part_kind": "system-prom
   {"kind": "request", "parts": [{"part_kind": "tool-return", "tool_name": "f", "content": {"b": 2}, "tool_call_id": "c1", "timestamp": "2026-01-01T00:00:02Z"}]},
   {"kind": "response", "parts": [{"part_kind": "text", "content": "done"}], "timestamp": "2026-01-01T00:00:03Z"}]');
 SELECT pg_temp.import('[{"role": "user", "additional_kwargs": {}, "blocks": [{"block_type": "text", "text": "hi"}]}, {"role": "assistant", "additional_kwargs": {"x": 1}, "blocks": [{"block_type": "text", "text": "hel"}, {"block_type": "text", "text": "lo"}]}]');
+SELECT pg_temp.import('[{"role": "memory", "content": "Be brief.", "options": {}}, {"role": "user", "content": "Weather?"}, {"role": "assistant", "content": "", "options": {"toolCall": [{"name": "weather", "input": {"city": "Oslo"}, "id": "c1"}]}},
+  {"role": "user", "content": "snow", "options": {"toolResult": {"id": "c1", "result": {"sky": "snow"}, "isError": false}}}, {"role": "assistant", "content": [{"type": "text", "text": "Snow."}], "options": {"x": 1}}]');
 SELECT pg_temp.import('{"systemInstruction": {"parts": [{"text": "Be brief."}]}, "contents": [{"role": "user", "parts": [{"text": "hi"}]}, {"role": "model", "parts": [{"text": "hello"}]}]}');
 
 --
@@ -198,7 +200,7 @@ SELECT jsonb_array_length(metadata -> 'variants') FROM messages WHERE session_id
 -- What comes out again
 --
 -- For a model: texts whatever their blocks were called, calls with their results.
-SELECT rag_import_session('[{"role": "user", "content": [{"type": "input_text", "text": "a"}, {"type": "image", "source": {}}, {"type": "image_url", "image_url": {"url": "u"}}]}, {"role": "assistant", "content": [{"type": "thinking", "thinking": "x"}, {"type": "output_text", "text": "b"}, {"type": "tool_use", "id": "t", "name": "f", "input": {"x": 1}}]},
+SELECT rag_import_session('[{"role": "user", "content": [{"type": "input_text", "text": "a"}, {"type": "image", "source": {}}, {"type": "image_url", "image_url": {"url": "u"}}, {"type": "file", "data": "AAAA"}]}, {"role": "assistant", "content": [{"type": "thinking", "thinking": "x"}, {"type": "output_text", "text": "b"}, {"type": "tool_use", "id": "t", "name": "f", "input": {"x": 1}}]},
   {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": [{"type": "text", "text": "r"}]}]}]') AS id \gset
 SELECT jsonb_array_elements(rag_get_prompt(:'id', NULL));
 SELECT rag_import_session('[{"id": "1", "role": "user", "parts": [{"type": "text", "text": "a"}]}, {"id": "2", "role": "assistant", "parts": [{"type": "tool-f", "toolCallId": "t", "input": {"x": 1}, "output": "r"}, {"type": "text", "text": "b"}]}]') AS id \gset
