@@ -302,7 +302,7 @@ rag_read_element(RagElement *element, const JsonbValue *value, Oid nspoid)
 	element->form = rag_find_form(element->place, value);
 	element->kind = rag_find_kind(element->form, element->place, value, nspoid);
 	element->strict = (element->form->flags & FORM_STRICT) != 0 ||
-		(element->strict && (element->form->flags & FORM_CHAT) != 0);
+		(element->strict && (element->form->flags & FORM_MISSPELT) != 0);
 	if (element->kind == CHAT_ITEM)
 	{
 		rag_read_item(&element->content, element->form, element->place, value);

@@ -169,6 +169,16 @@ rag_find_field(const RagForm *form, bool strict, int place, int kind,
 			   const JsonbValue *name, const JsonbValue *value)
 {
 	RagField unknown = {.action = CHAT_UNKNOWN};
+	RagField key = {.action = CHAT_COLUMN, .col = COL_IDEMPOTENCY_KEY};
+
+	/*
+	 * Who moves messages from another store gives keys to all, whatever they are; but
+	 * only a message has one.
+	 */
+	if ((kind & CHAT_MESSAGE) == 0)
+		key.action = CHAT_DONE;
+	if (rag_json_equals(name, rag_columns[key.col].name))
+		return key;
 
 	for (const RagField *row = form->fields; row->name; row++)
 	{

@@ -72,7 +72,7 @@ static const RagField chat_fields[] = {
 	END_OF_FIELDS,
 };
 
-/* Anthropic's blocks, and the parts of the AI SDK's ModelMessage. */
+/* Anthropic's blocks, the parts of the AI SDK's ModelMessage, and those of Bedrock. */
 static const RagPart chat_parts[] = {
 	{"tool_use", PART_CALL, "id", "name", "input"},
 	{"tool_result", PART_RESULT, "tool_use_id", "name", "content"},
@@ -80,6 +80,8 @@ static const RagPart chat_parts[] = {
 	{"tool-call", PART_CALL, "toolCallId", "toolName", "args"},
 	{"tool-result", PART_RESULT, "toolCallId", "toolName", "output"},
 	{"tool-result", PART_RESULT, "toolCallId", "toolName", "result"},
+	{"toolUse", PART_CALL, "toolUseId", "name", "input"},
+	{"toolResult", PART_RESULT, "toolUseId", "name", "content"},
 	END_OF_PARTS,
 };
 
@@ -207,6 +209,8 @@ static const RagPart ui_parts[] = {
 	{"dynamic-tool", PART_CALL, "toolCallId", "toolName", "input"},
 	{"dynamic-tool", PART_RESULT, "toolCallId", "toolName", "output"},
 	{"dynamic-tool", PART_RESULT, "toolCallId", "toolName", "errorText"},
+	{"toolInvocation", PART_CALL, "toolCallId", "toolName", "args"},
+	{"toolInvocation", PART_RESULT, "toolCallId", "toolName", "result"},
 	{"tool-", PART_CALL, "toolCallId", NULL, "input"},
 	{"tool-", PART_RESULT, "toolCallId", NULL, "output"},
 	{"tool-", PART_RESULT, "toolCallId", NULL, "errorText"},

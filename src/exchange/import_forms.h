@@ -69,8 +69,8 @@ typedef enum RagUse
 } RagUse;
 
 /*
- * What becomes of a part of this type, if it has the id and the data. A part may suit
- * several rows.
+ * What becomes of a part of this type, if it has the id and the data; or of an object in
+ * the part's field of this name. A part may suit several rows.
  */
 typedef struct RagPart
 {

@@ -266,7 +266,10 @@ use_row(Reader *reader, const RagPart *row, const JsonbValue *part)
 	pg_unreachable();
 }
 
-/* Returns whether the part is somewhere now, and need not be kept. */
+/*
+ * Returns whether the part is somewhere now, and need not be kept. Its type is a field of
+ * it, or the name of the field that has it.
+ */
 static bool
 use_part(Reader *reader, const JsonbValue *part)
 {
@@ -274,10 +277,15 @@ use_part(Reader *reader, const JsonbValue *part)
 	const JsonbValue *type = rag_part_type(part, &buffer);
 	bool is_used = false;
 
-	for (const RagPart *row = reader->form->parts; type && row && row->type; row++)
+	for (const RagPart *row = reader->form->parts; row && row->type; row++)
 	{
-		if (is_of_type(row, type))
+		JsonbValue nested_buffer;
+		const JsonbValue *nested = rag_json_field(part, row->type, &nested_buffer);
+
+		if (type && is_of_type(row, type))
 			is_used |= use_row(reader, row, part);
+		else if (nested && rag_json_is_object(nested))
+			is_used |= use_row(reader, row, nested);
 	}
 	return is_used;
 }

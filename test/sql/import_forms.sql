@@ -85,6 +85,12 @@ SELECT pg_temp.import('{"id": "chat-1", "createdAt": "2026-01-02T03:04:05.000Z",
   {"id": "m3", "role": "assistant", "metadata": {"id": "other"}, "parts": []},
   {"id": "m4", "role": "assistant", "metadata": "a text", "content": "an older form", "parts": []}]}');
 
+-- Older ones, as Mastra keeps them; and with keys.
+SELECT pg_temp.import('[{"role": "assistant", "idempotency_key": "k", "content": "b", "parts": [{"type": "tool-invocation", "toolInvocation": {"state": "result", "toolCallId": "t1", "toolName": "f", "args": {"a": 1}, "result": "r"}}]}, {"type": "human", "content": "x", "idempotency_key": "l"}]');
+SELECT idempotency_key FROM messages WHERE idempotency_key IS NOT NULL ORDER BY id;
+-- Bedrock
+SELECT pg_temp.import('[{"role": "assistant", "content": [{"text": "a"}, {"toolUse": {"toolUseId": "t", "name": "f", "input": {}}}]}, {"role": "user", "content": [{"toolResult": {"toolUseId": "t", "content": [{"text": "r"}], "status": "success"}}]}]');
+
 --
 -- pydantic-ai, LlamaIndex in Python, and Gemini
 --
@@ -187,6 +193,10 @@ SELECT pg_temp.try('{"mapping": {"a": {"message": {"author": {"role": "user"}, "
 SELECT pg_temp.try('[{"role": "user", "content": ' || repeat('[', 4000) || repeat(']', 4000) || '}]');
 SELECT pg_temp.try('[{"role": "user", "parts": [{"type": "x", "data": ' || repeat('[', 4000) || repeat(']', 4000) || '}]}]');
 SELECT left(pg_temp.try('[{"kind": "request", "parts": ' || repeat('[{"part_kind": "user-prompt", "content": ', 100000) || '"x"' || repeat('}]', 100000) || '}]'), 50);
+CREATE TEMPORARY TABLE deep AS SELECT ('[{"kind": "request", "parts": ' || repeat('[{"part_kind": "user-prompt", "content": ', 2000) || '"x"' || repeat('}]', 2000) || '}]')::jsonb AS conversation;
+SET max_stack_depth = 200;
+SELECT code, message FROM pg_temp.diagnose('SELECT rag_import_session(conversation) FROM deep');
+RESET max_stack_depth;
 SELECT rag_import_session((
   SELECT jsonb_build_object('mapping', jsonb_object_agg('n' || i, jsonb_build_object('parent', 'n' || (i - 1), 'children', jsonb_build_array('n' || (i + 1), 'o' || i),
     'message', jsonb_build_object('author', '{"role": "user"}'::jsonb, 'content', jsonb_build_object('parts', jsonb_build_array(lpad(i::text, 5, '0'))))))) FROM generate_series(1, 3000) AS i)) AS id \gset
