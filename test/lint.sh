@@ -87,6 +87,24 @@ maps_are_right() {
   return "$status"
 }
 
+# What is told by the tables of the forms that can be imported, is on the page about them.
+forms_are_documented() {
+  local names titles title status=0
+
+  mapfile -t names < <(grep -hoE '\{"[A-Za-z_-]+[a-z]", (CHAT_[A-Z_ |]+, CHAT|DOC|PART)_' \
+    src/exchange/import_forms.c src/exchange/document_forms.c | grep -oE '"[^"]+"' | tr -d '"' | sort -u)
+  named_in docs/transfer.md "${names[@]}" || status=1
+  mapfile -t titles < <(grep -hoE '^	\{"[^"]+", (\{?"|"[a-z_]+", (true|false))' src/exchange/import_forms.c src/exchange/document_forms.c |
+    grep -oE '^	\{"[^"]+"' | tr -d '\t{"')
+  for title in "${titles[@]}"; do
+    grep -qF "| $title | " docs/transfer.md || {
+      echo "docs/transfer.md has no row for $title"
+      status=1
+    }
+  done
+  [ "${#names[@]}" -gt 50 ] && [ "${#titles[@]}" -gt 15 ] && return "$status"
+}
+
 parse() {
   local file
 
@@ -112,6 +130,7 @@ scripts=".ci/run $(find . -name node_modules -prune -o -name '*.sh' -print | sor
   rag_check "folders include those to their left" includes_to_the_left $sources || status=1
   rag_check "no file includes itself by way of others" includes_without_circles $sources || status=1
   rag_check "src/README.md and test/README.md name every file" maps_are_right || status=1
+  rag_check "docs/transfer.md has every form and field that can be imported" forms_are_documented || status=1
   rag_check "cppcheck" run_cppcheck $sources || status=1
   rag_check "bash -n" parse $scripts || status=1
   # Left out: "a= b=", "A && B || C", functions called by name or with optional

@@ -303,6 +303,25 @@ rag_time_from_json(int element, const char *field, const JsonbValue *value)
 	rag_error_field(element, field, "a timestamp, as text or as seconds since 1970");
 }
 
+/* A number this large is no time in seconds: it is one in milliseconds. */
+#define FIRST_MILLISECOND 1e11
+
+Datum
+rag_any_time_from_json(int element, const char *field, const JsonbValue *value)
+{
+	JsonbValue seconds = *value;
+	Datum thousand = NumericGetDatum(int64_to_numeric(1000));
+
+	if (value->type == jbvNumeric && rag_json_number(value) >= FIRST_MILLISECOND)
+	{
+		Datum number = NumericGetDatum(value->val.numeric);
+
+		number = DirectFunctionCall2(numeric_div, number, thousand);
+		seconds.val.numeric = DatumGetNumeric(number);
+	}
+	return rag_time_from_json(element, field, &seconds);
+}
+
 Datum
 rag_text_from_json(int element, const char *field, const JsonbValue *value)
 {
@@ -364,6 +383,33 @@ rag_push_pairs(RagJsonbState *state, JsonbContainer *object)
 		(void) JsonbIteratorNext(&it, &value, true);
 		rag_push_pair(state, key, &value);
 	}
+}
+
+static void
+push_pairs_without(RagJsonbState *state, JsonbContainer *object, const char *name)
+{
+	JsonbIterator *it = JsonbIteratorInit(object);
+	JsonbValue key;
+	JsonbValue value;
+
+	(void) JsonbIteratorNext(&it, &key, true); /* WJB_BEGIN_OBJECT */
+	while (JsonbIteratorNext(&it, &key, true) == WJB_KEY)
+	{
+		(void) JsonbIteratorNext(&it, &value, true);
+		if (!rag_json_equals(&key, name))
+			rag_push_pair(state, key, &value);
+	}
+}
+
+JsonbValue *
+rag_json_without(const JsonbValue *object, const char *name)
+{
+	RagJsonbState state = {0};
+
+	rag_push_jsonb(&state, WJB_BEGIN_OBJECT, NULL);
+	push_pairs_without(&state, object->val.binary.data, name);
+	rag_push_jsonb(&state, WJB_END_OBJECT, NULL);
+	return rag_built_value(&state);
 }
 
 JsonbValue *

@@ -57,9 +57,12 @@ extern double rag_json_number(const JsonbValue *value);
 /*
  * Each of these reads the value of a field, and raises 22023 if it does not have the
  * type that the field must have. element is the message's place in its array, as for
- * rag_element(). The value is not null.
+ * rag_element(). The value is not null. (A time is a text, or seconds since 1970; any
+ * time may also be milliseconds, as other programs have it.)
  */
 extern Datum rag_time_from_json(int element, const char *field, const JsonbValue *value);
+extern Datum rag_any_time_from_json(int element, const char *field,
+									const JsonbValue *value);
 extern Datum rag_text_from_json(int element, const char *field, const JsonbValue *value);
 extern int32 rag_int32_from_json(int element, const char *field,
 								 const JsonbValue *value);
@@ -88,6 +91,9 @@ extern void rag_push_pairs(RagJsonbState *state, JsonbContainer *object);
 
 /* What was built, as a value that can be part of another. */
 extern JsonbValue *rag_built_value(const RagJsonbState *state);
+
+/* The same object without one of its fields. */
+extern JsonbValue *rag_json_without(const JsonbValue *object, const char *name);
 
 /* An object with one key. */
 extern Jsonb *rag_json_object(const char *name, JsonbValue value);

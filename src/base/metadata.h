@@ -52,6 +52,13 @@ extern bool rag_summary_upto(Jsonb *metadata, int64 *upto_id);
 #define RAG_TOOL_RESULTS "tool_results"
 #define RAG_CONTENT_PARTS "content_parts"
 
+/* What an agent's items were, and other answers to the same question. */
+#define RAG_ITEMS "items"
+#define RAG_VARIANTS "variants"
+
+/* Of a session: what it is called. */
+#define RAG_TITLE "title"
+
 /* The metadata, which is an object, with another summary_upto_id. */
 extern Jsonb *rag_set_summary_upto(Jsonb *metadata, int64 upto_id);
 

@@ -7,6 +7,7 @@
 #include <ctype.h>
 
 #include "catalog/pg_type_d.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/uuid.h"
@@ -15,8 +16,12 @@
 #include "base/metadata.h"
 #include "base/uuidv7.h"
 #include "session/session.h"
+#include "exchange/document_forms.h"
 #include "exchange/import_document.h"
+#include "exchange/import_forms.h"
 #include "exchange/import_messages.h"
+#include "exchange/import_metadata.h"
+#include "exchange/import_tree.h"
 
 
 /* Does the text have hyphens where a UUID has them, and digits elsewhere? */
@@ -65,76 +70,264 @@ session_value_from_json(const RagSessionColumn *column, JsonbValue *value)
 	}
 }
 
+/* What is read of a document. */
+typedef struct Document
+{
+	RagConversation *conversation;
+	const RagDocumentForm *form;
+	RagSource *source;
+	RagExtra extra;			  /* what else is known of the session */
+	JsonbContainer *messages; /* the array; NULL: not found */
+	JsonbValue nodes;		  /* of a tree; null: there is none */
+	JsonbValue leaf;
+	JsonbValue system;
+} Document;
+
+static void read_fields(Document *document, const JsonbValue *object);
+
 /*
- * Returns false if there is no such field of a session. A JSON null means "not
- * given", except for metadata, where it is stored.
+ * A JSON null means "not given", except for metadata, where it is stored.
  */
-static bool
+static void
 read_session_field(RagConversation *conversation, const JsonbValue *name,
 				   JsonbValue *value)
 {
 	int col = 0;
 
-	while (col < RAG_SESSION_NCOLUMNS &&
-		   !rag_json_equals(name, rag_session_columns[col].field))
+	while (!rag_json_equals(name, rag_session_columns[col].field))
 		col++;
-	if (col == RAG_SESSION_NCOLUMNS)
-		return false;
 	if (value->type == jbvNull && col != SESSION_METADATA)
-		return true;
+		return;
 	conversation->values[col] = session_value_from_json(&rag_session_columns[col], value);
 	conversation->nulls[col] = ' ';
-	return true;
 }
 
-static JsonbContainer *
-feedback_array(const JsonbValue *value)
+static void
+read_time(Document *document, int col, const JsonbValue *name, const JsonbValue *value)
 {
+	char *field = pnstrdup(name->val.string.val, name->val.string.len);
+
 	if (value->type == jbvNull)
-		return NULL;
-	if (!rag_json_is_array(value))
-		rag_error_field(0, "feedback", "an array");
-	return value->val.binary.data;
+		return;
+	document->conversation->values[col] = rag_any_time_from_json(0, field, value);
+	document->conversation->nulls[col] = ' ';
 }
 
-/* Returns the array of messages. */
-static JsonbContainer *
-read_object(RagConversation *conversation, JsonbContainer *object)
+/* The id of another program's session is one of ours if it is a UUID. */
+static void
+read_id(Document *document, const JsonbValue *value)
 {
-	JsonbIterator *it = JsonbIteratorInit(object);
-	JsonbContainer *messages = NULL;
+	if (!is_uuid(value))
+		return;
+	document->conversation->values[SESSION_ID] = session_id_from_json(value);
+	document->conversation->nulls[SESSION_ID] = ' ';
+}
+
+/* A name that is that of a field of ours, or nearly so. */
+static bool
+is_misspelt(const JsonbValue *name)
+{
+	for (int col = 0; col < RAG_SESSION_NCOLUMNS; col++)
+	{
+		if (rag_is_misspelt(name, rag_session_columns[col].field))
+			return true;
+	}
+	return rag_is_misspelt(name, "messages") || rag_is_misspelt(name, "feedback");
+}
+
+static void
+keep_field(Document *document, const char *name, int len, const JsonbValue *value)
+{
+	if (value->type != jbvNull)
+		rag_keep_field(&document->extra, name, len, value);
+}
+
+static void
+read_unknown_field(Document *document, const JsonbValue *name, const JsonbValue *value)
+{
+	if (document->form->is_ours && (document->source->strict || is_misspelt(name)))
+		rag_error_unknown_field(0, name,
+								"A conversation has these fields: session_id, user_id, created_at, updated_at, metadata, messages, feedback.");
+	keep_field(document, name->val.string.val, name->val.string.len, value);
+}
+
+/* The tree is an object in here, or an array of messages is beside it. */
+static void
+read_history(Document *document, const JsonbValue *history)
+{
+	JsonbValue buffer;
+	const RagTree *tree = document->form->tree;
+	const JsonbValue *nodes = rag_json_field(history, tree->nodes, &buffer);
+
+	if (nodes == NULL || !rag_json_is_object(nodes))
+		return;
+	document->nodes = *nodes;
+	if (!rag_json_field(history, tree->leaf, &document->leaf))
+		document->leaf.type = jbvNull;
+}
+
+static void
+read_messages(Document *document, const JsonbValue *name, const JsonbValue *value)
+{
+	char *path = psprintf(" -> '%.*s'", name->val.string.len, name->val.string.val);
+
+	if (!rag_json_is_array(value))
+		return;
+	rag_check_one_conversation(value, path);
+	document->messages = value->val.binary.data;
+}
+
+/* Another program may call something else so. */
+static void
+read_feedback(Document *document, const JsonbValue *name, const JsonbValue *value)
+{
+	if (rag_json_is_array(value))
+		document->conversation->feedback = value->val.binary.data;
+	else if (document->source->strict && value->type != jbvNull)
+		rag_error_field(0, "feedback", "an array");
+	else
+		keep_field(document, name->val.string.val, name->val.string.len, value);
+}
+
+static void
+read_field(Document *document, const JsonbValue *name, JsonbValue *value)
+{
+	bool is_known;
+
+	switch (rag_find_document_field(document->form, name, &is_known))
+	{
+		case DOC_SESSION:
+			read_session_field(document->conversation, name, value);
+			return;
+		case DOC_MESSAGES:
+			read_messages(document, name, value);
+			return;
+		case DOC_FEEDBACK:
+			read_feedback(document, name, value);
+			return;
+		case DOC_NODES:
+			document->nodes = *value;
+			return;
+		case DOC_LEAF:
+			document->leaf = *value;
+			return;
+		case DOC_HISTORY:
+			read_history(document, value);
+			return;
+		case DOC_INSIDE:
+			read_fields(document, value);
+			return;
+		case DOC_SYSTEM:
+			document->system = *value;
+			return;
+		case DOC_TITLE:
+			keep_field(document, RAG_TITLE, strlen(RAG_TITLE), value);
+			return;
+		case DOC_CREATED:
+			read_time(document, SESSION_CREATED_AT, name, value);
+			return;
+		case DOC_UPDATED:
+			read_time(document, SESSION_UPDATED_AT, name, value);
+			return;
+		case DOC_ID:
+			read_id(document, value);
+			break;
+		case DOC_KEEP:
+			break;
+	}
+	if (is_known)
+		keep_field(document, name->val.string.val, name->val.string.len, value);
+	else
+		read_unknown_field(document, name, value);
+}
+
+static void
+read_fields(Document *document, const JsonbValue *object)
+{
+	JsonbIterator *it = JsonbIteratorInit(object->val.binary.data);
 	JsonbValue name;
 	JsonbValue value;
 
+	check_stack_depth();
 	(void) JsonbIteratorNext(&it, &name, true); /* WJB_BEGIN_OBJECT */
 	while (JsonbIteratorNext(&it, &name, true) == WJB_KEY)
 	{
 		(void) JsonbIteratorNext(&it, &value, true);
-		if (rag_json_equals(&name, "messages"))
-		{
-			if (value.type == jbvBinary && JsonContainerIsArray(value.val.binary.data))
-				messages = value.val.binary.data;
-		}
-		else if (rag_json_equals(&name, "feedback"))
-			conversation->feedback = feedback_array(&value);
-		else if (!read_session_field(conversation, &name, &value))
-			rag_error_unknown_field(0, &name,
-									"A conversation has these fields: session_id, user_id, created_at, updated_at, metadata, messages, feedback.");
+		read_field(document, &name, &value);
 	}
-	if (messages == NULL)
-		rag_error_field(0, "messages", "an array");
-	return messages;
+}
+
+/* Is it a document as we export it? Its metadata alone do not tell. */
+static bool
+is_ours(const JsonbValue *object)
+{
+	static const char *const names[] = {"session_id", "user_id", "created_at", "updated_at"};
+	JsonbValue buffer;
+
+	for (int i = 0; i < (int) lengthof(names); i++)
+	{
+		if (rag_json_field(object, names[i], &buffer))
+			return true;
+	}
+	return false;
+}
+
+/* What is known of the session beside its columns. */
+static void
+add_metadata(RagConversation *conversation, Jsonb *more, Oid nspoid)
+{
+	Datum *metadata = &conversation->values[SESSION_METADATA];
+	Jsonb *given = NULL;
+
+	if (conversation->nulls[SESSION_METADATA] != 'n')
+		given = DatumGetJsonbP(*metadata);
+	if (given && !rag_jsonb_is_null(given) && !JB_ROOT_IS_OBJECT(given))
+		rag_error_field(0, "metadata", "an object, as there is more to be kept in it");
+	*metadata = JsonbPGetDatum(rag_merge_metadata(given, more, nspoid, "sessions"));
+	conversation->nulls[SESSION_METADATA] = ' ';
+}
+
+/* Returns the array of messages. */
+static JsonbContainer *
+read_object(RagConversation *conversation, RagSource *source, Jsonb *json)
+{
+	JsonbValue object = rag_json_root(json);
+	Document document = {.conversation = conversation,
+						 .form = rag_find_document_form(&object),
+						 .source = source,
+						 .nodes = {.type = jbvNull},
+						 .leaf = {.type = jbvNull},
+						 .system = {.type = jbvNull}};
+	const RagTree *tree = document.form->tree;
+
+	source->strict = document.form->is_ours && is_ours(&object);
+	read_fields(&document, &object);
+	if (document.extra.fields != NIL)
+		add_metadata(conversation, rag_kept_fields(&document.extra), source->nspoid);
+	if (document.system.type != jbvNull)
+	{
+		source->system = palloc(sizeof(JsonbValue));
+		*(JsonbValue *) source->system = document.system;
+	}
+	if (rag_json_is_object(&document.nodes))
+		return rag_path_of_tree(tree, &document.nodes, &document.leaf);
+	if (document.messages == NULL)
+		rag_error_field(0, tree ? tree->nodes : "messages", tree ? "an object" : "an array");
+	return document.messages;
 }
 
 static JsonbContainer *
-read_document(RagConversation *conversation, Jsonb *json)
+read_document(RagConversation *conversation, RagSource *source, Jsonb *json)
 {
-	JsonbContainer *root = &json->root;
+	JsonbValue root = rag_json_root(json);
 
-	if (JsonContainerIsObject(root))
-		return read_object(conversation, root);
-	if (JsonContainerIsArray(root) && !JsonContainerIsScalar(root))
-		return root;
+	if (rag_json_is_object(&root))
+		return read_object(conversation, source, json);
+	if (rag_json_is_array(&root))
+	{
+		rag_check_one_conversation(&root, "");
+		return root.val.binary.data;
+	}
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("conversation must be a JSON object or an array of messages"),
@@ -206,17 +399,17 @@ rag_conversation_from_json(RagConversation *conversation, Jsonb *json, bool keep
 						   Oid nspoid)
 {
 	const Datum *values = conversation->values;
+	RagSource source = {.upto_id = PG_INT64_MIN, .nspoid = nspoid};
 	JsonbContainer *messages;
-	int64 upto_id = PG_INT64_MIN;
 
 	memset(conversation->nulls, 'n', sizeof(conversation->nulls));
-	messages = read_document(conversation, json);
+	messages = read_document(conversation, &source, json);
 	choose_session_id(conversation, keep_id);
 	conversation->has_summary =
 		conversation->nulls[SESSION_METADATA] != 'n' &&
-		rag_summary_upto(DatumGetJsonbP(values[SESSION_METADATA]), &upto_id);
-	rag_chat_from_json(&conversation->chat, messages, DatumGetUUIDP(values[SESSION_ID]),
-					   upto_id, nspoid);
+		rag_summary_upto(DatumGetJsonbP(values[SESSION_METADATA]), &source.upto_id);
+	source.session_id = DatumGetUUIDP(values[SESSION_ID]);
+	rag_chat_from_json(&conversation->chat, messages, &source);
 	if (conversation->chat.system_prompt)
 		add_system_prompt(conversation, nspoid);
 }

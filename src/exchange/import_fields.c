@@ -1,94 +1,71 @@
 /*
  * exchange/import_fields.c
- *		Which fields a message has in the forms of import_messages.h, and what becomes
- *		of them.
- *
- *		What is not named here is an error: nothing is lost unseen.
+ *		What becomes of the fields of a message, by the table of its form.
  */
 #include "base/compat.h"
 
 #include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+#include "utils/formatting.h"
+#include "utils/varlena.h"
 
 #include "base/error.h"
 #include "base/json.h"
 #include "message/message.h"
 #include "message/role.h"
-#include "exchange/import_fields.h"
+#include "exchange/import_forms.h"
 
-/* How much of an unknown type is repeated in the error, in bytes. */
-#define TYPE_SHOWN 63
+/* How much of a kind that is unknown is repeated in the error, in bytes. */
+#define KIND_SHOWN 63
 
-/*
- * Stands for the columns of a message, except those that have a line of their own
- * here.
+/* ------------------------------------------------------------------------
+ *		Kinds
+ * ------------------------------------------------------------------------
  */
-#define OUR_COLUMNS NULL
 
-static const RagField fields[] = {
-	{"role", CHAT_BY_ROLE, CHAT_ANY_KIND, CHAT_DONE, 0},
-	{"type", CHAT_BY_TYPE, CHAT_ANY_KIND, CHAT_DONE, 0},
-	{"content", CHAT_ANY_FORM, CHAT_ANY_KIND, CHAT_CONTENT, 0},
-	{"created_at", CHAT_ANY_FORM, CHAT_MESSAGE, CHAT_COLUMN, COL_CREATED_AT},
-	{"created_at", CHAT_ANY_FORM, CHAT_TOOL, CHAT_KEEP, 0},
-	{"created_at", CHAT_ANY_FORM, CHAT_SYSTEM, CHAT_DONE, 0},
-	{"id", CHAT_BY_ROLE, CHAT_MESSAGE, CHAT_ID, 0},
-	{"id", CHAT_BY_ROLE, CHAT_TOOL, CHAT_KEEP, 0},
-	{"id", CHAT_BY_TYPE, CHAT_MESSAGE | CHAT_TOOL, CHAT_KEEP, 0},
-	{"id", CHAT_ANY_FORM, CHAT_SYSTEM, CHAT_DONE, 0},
-	{"name", CHAT_ANY_FORM, CHAT_MESSAGE | CHAT_TOOL, CHAT_KEEP, 0},
-	{"name", CHAT_ANY_FORM, CHAT_SYSTEM, CHAT_DONE, 0},
-	{"tool_calls", CHAT_ANY_FORM, CHAT_ASSISTANT, CHAT_CALL, 0},
-	{"tool_call_id", CHAT_ANY_FORM, CHAT_TOOL, CHAT_KEEP, 0},
-	/* our own */
-	{OUR_COLUMNS, CHAT_BY_ROLE, CHAT_MESSAGE, CHAT_COLUMN, 0},
-	/* OpenAI's */
-	{"function_call", CHAT_BY_ROLE, CHAT_ASSISTANT, CHAT_CALL, 0},
-	{"refusal", CHAT_BY_ROLE, CHAT_ASSISTANT, CHAT_CALL, 0},
-	{"audio", CHAT_BY_ROLE, CHAT_ASSISTANT, CHAT_CALL, 0},
-	{"annotations", CHAT_BY_ROLE, CHAT_ASSISTANT, CHAT_KEEP, 0},
-	/* LangChain's */
-	{"additional_kwargs", CHAT_BY_TYPE, CHAT_MESSAGE | CHAT_TOOL, CHAT_KEEP, 0},
-	{"additional_kwargs", CHAT_BY_TYPE, CHAT_SYSTEM, CHAT_DONE, 0},
-	{"response_metadata", CHAT_BY_TYPE, CHAT_MESSAGE | CHAT_TOOL, CHAT_KEEP, 0},
-	{"response_metadata", CHAT_BY_TYPE, CHAT_SYSTEM, CHAT_DONE, 0},
-	{"usage_metadata", CHAT_BY_TYPE, CHAT_ASSISTANT, CHAT_USAGE, 0},
-	{"invalid_tool_calls", CHAT_BY_TYPE, CHAT_ASSISTANT, CHAT_KEEP, 0},
-	{"tool_call_chunks", CHAT_BY_TYPE, CHAT_ASSISTANT, CHAT_KEEP, 0},
-	{"chunk_position", CHAT_BY_TYPE, CHAT_ASSISTANT, CHAT_KEEP, 0},
-	{"example", CHAT_BY_TYPE, CHAT_MESSAGE, CHAT_KEEP, 0},
-	{"artifact", CHAT_BY_TYPE, CHAT_TOOL, CHAT_KEEP, 0},
-	{"status", CHAT_BY_TYPE, CHAT_TOOL, CHAT_KEEP, 0},
-};
-
-typedef struct KindName
+static char *
+known_kinds(const RagKindName *kinds)
 {
-	const char *name;
-	int kind;
-} KindName;
+	StringInfoData known;
 
-static const KindName roles[] = {
-	{"user", CHAT_USER},
-	{"assistant", CHAT_ASSISTANT},
-	{"system", CHAT_SYSTEM},
-	{"developer", CHAT_SYSTEM},
-	{"tool", CHAT_TOOL},
-	{"function", CHAT_TOOL},
-};
-
-static const KindName types[] = {
-	{"human", CHAT_USER},
-	{"ai", CHAT_ASSISTANT},
-	{"AIMessageChunk", CHAT_ASSISTANT},
-	{"system", CHAT_SYSTEM},
-	{"tool", CHAT_TOOL},
-	{"function", CHAT_TOOL},
-};
-
-static bool
-may_have(int form, int kind, const RagField *field)
-{
-	return (field->forms & form) && (field->kinds & kind);
+	initStringInfo(&known);
+	for (; kinds->name; kinds++)
+		appendStringInfo(&known, "%s\"%s\"", known.len > 0 ? ", " : "", kinds->name);
+	return known.data;
 }
+
+int
+rag_find_kind(const RagForm *form, int place, const JsonbValue *element, Oid nspoid)
+{
+	JsonbValue buffer;
+	JsonbValue role_buffer;
+	const JsonbValue *name = rag_json_field(element, form->kind, &buffer);
+	int kind;
+
+	if (name && rag_json_is_object(name)) /* an author has a role */
+		name = rag_json_field(name, "role", &role_buffer);
+	if ((name == NULL || name->type == jbvNull) && (form->flags & FORM_ITEMS) != 0)
+		return CHAT_ITEM;
+	if (name == NULL || name->type != jbvString)
+		rag_error_field(place, form->kind, "a string");
+	kind = rag_kind_of_name(form->kinds, name);
+	if (kind != 0)
+		return kind;
+	if (strcmp(form->kind, "role") == 0)
+		rag_check_role(DatumGetTextPP(rag_text_from_json(place, "role", name)), nspoid,
+					   place);
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("%sunknown %s \"%.*s\"", rag_element(place), form->kind,
+					pg_mbcliplen(name->val.string.val, name->val.string.len, KIND_SHOWN),
+					name->val.string.val),
+			 errdetail("In %s it is one of these: %s.", form->title, known_kinds(form->kinds))));
+}
+
+/* ------------------------------------------------------------------------
+ *		Fields
+ * ------------------------------------------------------------------------
+ */
 
 /* Is the field one of those that OUR_COLUMNS stands for? */
 static bool
@@ -105,18 +82,18 @@ append_name(StringInfo names, const char *name)
 }
 
 static char *
-known_fields(int form, int kind)
+known_fields(const RagField *field, int kind)
 {
 	StringInfoData known;
 
 	initStringInfo(&known);
-	for (int i = 0; i < (int) lengthof(fields); i++)
+	for (; field->name; field++)
 	{
-		if (!may_have(form, kind, &fields[i]))
+		if ((field->kinds & kind) == 0)
 			continue;
-		if (fields[i].name != OUR_COLUMNS)
-			append_name(&known, fields[i].name);
-		for (int col = 0; fields[i].name == OUR_COLUMNS && col < RAG_NCOLUMNS; col++)
+		if (field->name[0] != '\0')
+			append_name(&known, field->name);
+		for (int col = 0; field->name[0] == '\0' && col < RAG_NCOLUMNS; col++)
 		{
 			if (is_our_column(col))
 				append_name(&known, rag_columns[col].name);
@@ -132,7 +109,7 @@ known_fields(int form, int kind)
 static bool
 has_name(RagField *field, const JsonbValue *name)
 {
-	if (field->name != OUR_COLUMNS)
+	if (field->name[0] != '\0')
 		return rag_json_equals(name, field->name);
 	field->col = rag_column_of_field(name);
 	if (field->col == RAG_NCOLUMNS || !is_our_column(field->col))
@@ -141,56 +118,76 @@ has_name(RagField *field, const JsonbValue *name)
 	return true;
 }
 
-RagField
-rag_find_field(int place, int form, int kind, const JsonbValue *name)
+/* So many letters of a long name may be wrong, one of a shorter one, and none of "top_k". */
+bool
+rag_is_misspelt(const JsonbValue *name, const char *ours)
 {
-	for (int i = 0; i < (int) lengthof(fields); i++)
-	{
-		RagField field = fields[i];
+	int len = strlen(ours);
+	int given = name->val.string.len;
+	int wrong = len < 6 ? 0 : len < 8 ? 1 :
+										2;
+	char *lower = asc_tolower(name->val.string.val, given);
 
-		if (may_have(form, kind, &field) && has_name(&field, name))
+	if (abs(len - given) > wrong)
+		return false;
+	return varstr_levenshtein_less_equal(lower, given, ours, len, 1, 1, 1, wrong,
+										 true) <= wrong;
+}
+
+/* Could the value be one of the column? */
+static bool
+may_be_of_column(const JsonbValue *value, int col)
+{
+	switch (rag_columns[col].type)
+	{
+		case JSONBOID:
+			return value->type == jbvBinary;
+		case FLOAT8OID:
+		case INT4OID:
+			return value->type == jbvNumeric;
+		default:
+			return value->type == jbvString;
+	}
+}
+
+/* A name that nearly is that of a column, with a value for it, is meant for that. */
+static bool
+is_misspelt_column(const JsonbValue *name, const JsonbValue *value)
+{
+	for (int col = 0; col < RAG_NCOLUMNS; col++)
+	{
+		if ((rag_columns[col].may & RAG_IN_JSON) != 0 && col != COL_ROLE &&
+			col != COL_CONTENT && may_be_of_column(value, col) &&
+			rag_is_misspelt(name, rag_columns[col].name))
+			return true;
+	}
+	return false;
+}
+
+RagField
+rag_find_field(const RagForm *form, bool strict, int place, int kind,
+			   const JsonbValue *name, const JsonbValue *value)
+{
+	RagField unknown = {.action = CHAT_UNKNOWN};
+	RagField key = {.action = CHAT_COLUMN, .col = COL_IDEMPOTENCY_KEY};
+
+	/*
+	 * Who moves messages from another store gives keys to all, whatever they are; but
+	 * only a message has one.
+	 */
+	if ((kind & CHAT_MESSAGE) == 0)
+		key.action = CHAT_DONE;
+	if (rag_json_equals(name, rag_columns[key.col].name))
+		return key;
+
+	for (const RagField *row = form->fields; row->name; row++)
+	{
+		RagField field = *row;
+
+		if ((field.kinds & kind) != 0 && has_name(&field, name))
 			return field;
 	}
-	rag_error_unknown_field(place, name, known_fields(form, kind));
-}
-
-static int
-find_kind(const KindName *names, int n, const JsonbValue *name)
-{
-	for (int i = 0; i < n; i++)
-	{
-		if (rag_json_equals(name, names[i].name))
-			return names[i].kind;
-	}
-	return 0;
-}
-
-int
-rag_kind_of_role(int place, const JsonbValue *role, Oid nspoid)
-{
-	Datum name = rag_text_from_json(place, "role", role);
-	int kind = find_kind(roles, lengthof(roles), role);
-
-	if (kind == 0)
-		rag_check_role(DatumGetTextPP(name), nspoid, place);
-	return kind;
-}
-
-int
-rag_kind_of_type(int place, const JsonbValue *type)
-{
-	int kind;
-
-	if (type->type != jbvString)
-		rag_error_field(place, "type", "a string");
-	kind = find_kind(types, lengthof(types), type);
-	if (kind == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("%sunknown type \"%.*s\"", rag_element(place),
-						pg_mbcliplen(type->val.string.val, type->val.string.len,
-									 TYPE_SHOWN),
-						type->val.string.val),
-				 errdetail("The type of a stored message is \"human\", \"ai\", \"system\", \"tool\" or \"function\".")));
-	return kind;
+	if (strict || ((form->flags & FORM_MISSPELT) != 0 && is_misspelt_column(name, value)))
+		rag_error_unknown_field(place, name, known_fields(form->fields, kind));
+	return unknown;
 }

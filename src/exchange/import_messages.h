@@ -2,10 +2,8 @@
  * exchange/import_messages.h
  *		The messages of a conversation in the forms that chat programs keep them in.
  *
- *		An element of the array has a role: then it is a message as we export it, or one
- *		of OpenAI's chat messages. Or it has a type: then it is one of LangChain's stored
- *		messages, {"type", "data"} or both levels in one. Instructions to the model and
- *		results of tools are elements of their own there, and no messages here.
+ *		Instructions to the model, results of tools and what an agent did are elements of
+ *		their own there, and no messages here. The forms are in import_forms.c.
  */
 #ifndef RAG_IMPORT_MESSAGES_H
 #define RAG_IMPORT_MESSAGES_H
@@ -26,15 +24,24 @@ typedef struct RagChat
 	JsonbValue *system_messages; /* what they came in, if more than one plain message */
 } RagChat;
 
+/* What the document says of its messages. */
+typedef struct RagSource
+{
+	const pg_uuid_t *session_id; /* of the session that they are for */
+	int64 upto_id;				 /* an id that they had where they come from */
+	bool strict;				 /* the document is ours: so are its messages */
+	const JsonbValue *system;	 /* instructions beside the messages, or NULL */
+	Oid nspoid;
+} RagSource;
+
 /*
- * Reads an array of messages, for a session. upto_id is an id that they had where they
- * come from. What has no column goes into a message's metadata; the result of a tool
- * into that of the assistant's message with the call.
+ * Reads an array of messages. What has no column goes into a message's metadata; the
+ * result of a tool into that of the assistant's message with the call.
  *
  * Errors, each with the place: 22023 what is not of these forms, or a tool's result
  * that no assistant's message comes before; and those of rag_check_message().
  */
 extern void rag_chat_from_json(RagChat *chat, JsonbContainer *array,
-							   const pg_uuid_t *session_id, int64 upto_id, Oid nspoid);
+							   const RagSource *source);
 
 #endif /* RAG_IMPORT_MESSAGES_H */

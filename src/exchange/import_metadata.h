@@ -18,7 +18,9 @@ typedef struct RagExtra
 {
 	JsonbValue *metadata; /* the message's own: an object or null; or NULL */
 	List *fields;		  /* JsonbPair */
-	List *results;		  /* of tools: JsonbValue, objects */
+	List *calls;		  /* of tools: JsonbValue, objects; where no field has them */
+	List *results;		  /* of tools: the same */
+	List *items;		  /* elements that are kept as they are: the same */
 	bool has_usage;		  /* the message's number of tokens is the model's */
 } RagExtra;
 
@@ -34,20 +36,16 @@ extern void rag_keep_field(RagExtra *extra, const char *name, int len,
 /* The value of a field that was kept, or NULL. */
 extern const JsonbValue *rag_kept_field(const RagExtra *extra, const char *name);
 
-/*
- * The text of a message's content: a string, or an array of parts, whose texts are put
- * together as they are. The parts are kept as "content_parts" (see base/metadata.h).
- * Returns NULL for null; raises 22023 for anything else.
- */
-extern text *rag_text_of_content(RagExtra *extra, int element, JsonbValue *content);
+/* The fields that were kept, as an object. */
+extern Jsonb *rag_kept_fields(const RagExtra *extra);
 
 /* The result of a tool as an object: the fields kept, and its content. */
 extern JsonbValue *rag_tool_result(const RagExtra *extra, const text *content);
 
 /*
- * Sets the message's metadata, if there is any: what it came with, the fields kept and
- * the results of tools as "tool_results"; and its number of tokens, where what is kept
- * counts. Raises 22023 where a name is used twice.
+ * Sets the message's metadata, if there is any: what it came with, the fields kept, and
+ * the lists as "tool_calls", "tool_results" and "items"; and its number of tokens, where
+ * what is kept counts. Raises 22023 where a name is used twice.
  */
 extern void rag_set_metadata(RagMessage *message, const RagExtra *extra);
 

@@ -10,12 +10,13 @@
 
 #include "base/json.h"
 #include "base/metadata.h"
+#include "message/content_part.h"
 #include "message/token_count.h"
 
 #define BYTES_PER_TOKEN 4
 #define TOKENS_PER_PART 1000
 
-/* A refusal is a text, in a field or a part of this name. */
+/* A refusal is a text in a field of this name. */
 #define REFUSAL "refusal"
 
 /* What has been found: bytes of text, and parts that are none. */
@@ -55,6 +56,7 @@ add_string(Amount *amount, const JsonbValue *object, const char *name)
 	return string != NULL;
 }
 
+/* Texts are in the content; thoughts and the like are in no prompt. */
 static void
 add_parts(Amount *amount, const JsonbValue *message)
 {
@@ -64,14 +66,7 @@ add_parts(Amount *amount, const JsonbValue *message)
 	JsonbIterator *it = parts ? rag_json_elements(parts) : NULL;
 
 	while (it && rag_json_next(&it, &part))
-	{
-		JsonbValue type_buffer;
-		const JsonbValue *type = rag_json_string_field(&part, "type", &type_buffer);
-
-		if (type && !rag_json_equals(type, "text") &&
-			!(rag_json_equals(type, REFUSAL) && add_string(amount, &part, REFUSAL)))
-			amount->parts++;
-	}
+		amount->parts += rag_part_is_media(&part);
 }
 
 static void
@@ -107,7 +102,8 @@ rag_estimate_tokens(Size content_bytes, Jsonb *metadata)
 		message = rag_json_root(metadata);
 		add_json(&amount, rag_json_field(&message, RAG_TOOL_CALLS, &buffer));
 		add_json(&amount, rag_json_field(&message, RAG_FUNCTION_CALL, &buffer));
-		(void) add_string(&amount, &message, REFUSAL);
+		if (content_bytes == 0) /* otherwise it is the content */
+			(void) add_string(&amount, &message, REFUSAL);
 		add_results(&amount, &message);
 		add_parts(&amount, &message);
 	}

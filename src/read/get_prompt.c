@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/metadata.h"
+#include "message/content_part.h"
 #include "message/token_count.h"
 #include "session/find_session.h"
 #include "session/session.h"
@@ -46,8 +47,7 @@ append_text(StringInfo texts, const JsonbValue *content)
 	while (rag_json_next(&it, &part))
 	{
 		JsonbValue buffer;
-		const JsonbValue *text =
-			part.type == jbvString ? &part : rag_json_string_field(&part, "text", &buffer);
+		const JsonbValue *text = rag_part_text(&part, &buffer);
 
 		if (text)
 			appendBinaryStringInfo(texts, text->val.string.val, text->val.string.len);

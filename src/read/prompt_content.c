@@ -11,6 +11,7 @@
 
 #include "base/json.h"
 #include "base/metadata.h"
+#include "message/content_part.h"
 #include "read/prompt_content.h"
 
 /* A part of a content, and its text, if it has one. */
@@ -21,28 +22,31 @@ typedef struct Part
 	const JsonbValue *text;
 	bool is_text;
 	bool is_content; /* it stands for the content */
+	bool is_foreign; /* it is a text, and such an API does not know it in this form */
 } Part;
+
+static bool
+is_of_type(const JsonbValue *value, const char *type)
+{
+	JsonbValue buffer;
+	const JsonbValue *given = rag_json_string_field(value, "type", &buffer);
+
+	return given && rag_json_equals(given, type);
+}
 
 static bool
 read_part(JsonbIterator **it, Part *part)
 {
-	JsonbValue buffer;
-	const JsonbValue *type;
+	bool has_type_text;
 
 	if (!rag_json_next(it, &part->value))
 		return false;
-	part->text = NULL;
-	part->is_content = false;
-	part->is_text = part->value.type == jbvString;
-	if (part->is_text)
-		part->text = &part->value;
-	type = rag_json_string_field(&part->value, "type", &buffer);
-	if (type && rag_json_equals(type, "text"))
-	{
-		part->is_text = true;
-		part->text = rag_json_string_field(&part->value, "text", &part->text_buffer);
-		part->is_content = part->text == NULL;
-	}
+	has_type_text = is_of_type(&part->value, "text");
+	part->text = rag_part_text(&part->value, &part->text_buffer);
+	part->is_text = part->text != NULL || has_type_text;
+	part->is_content = part->text == NULL && has_type_text;
+	part->is_foreign = part->text != NULL && !is_of_type(&part->value, "refusal") &&
+		!(has_type_text && rag_json_string_field(&part->value, "text", &part->text_buffer));
 	return true;
 }
 
@@ -70,17 +74,17 @@ parts_are_content(const JsonbValue *parts, const char *str, int len)
 	return place == len;
 }
 
+/* A user says texts, and shows media; the others only what is in the list. */
 static bool
 is_allowed(const Part *part, const char *const *allowed)
 {
-	JsonbValue buffer;
-	const JsonbValue *type = rag_json_string_field(&part->value, "type", &buffer);
-
-	if (part->is_text || (type && allowed == NULL))
+	if (part->is_text && !is_of_type(&part->value, "refusal"))
 		return true;
-	for (; type && *allowed; allowed++)
+	if (allowed == NULL)
+		return rag_part_is_media(&part->value);
+	for (; *allowed; allowed++)
 	{
-		if (rag_json_equals(type, *allowed))
+		if (is_of_type(&part->value, *allowed))
 			return true;
 	}
 	return false;
@@ -110,7 +114,7 @@ push_part(RagJsonbState *state, Part *part, const char *str, int len)
 {
 	if (part->is_content)
 		push_content_part(state, part, str, len);
-	else if (part->value.type == jbvString)
+	else if (part->is_foreign)
 		push_text_part(state, part->text->val.string.val, part->text->val.string.len);
 	else
 		rag_push_jsonb(state, WJB_ELEM, &part->value);

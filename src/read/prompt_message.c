@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "base/json_keys.h"
 #include "base/metadata.h"
+#include "message/content_part.h"
 #include "read/prompt_content.h"
 #include "read/prompt_message.h"
 
@@ -335,6 +336,26 @@ has_more(const Message *message)
 		(audio && rag_json_string_field(audio, "id", &buffer) != NULL);
 }
 
+/* Is the content what a field says that such an API has instead of a content? */
+static bool
+is_said_elsewhere(const Message *message)
+{
+	static const char *const fields[] = {"refusal", "audio"};
+
+	for (int i = 0; i < (int) lengthof(fields); i++)
+	{
+		JsonbValue buffer;
+		JsonbValue text_buffer;
+		const JsonbValue *field = rag_json_field(&message->metadata, fields[i], &buffer);
+		const JsonbValue *text = field ? rag_part_text(field, &text_buffer) : NULL;
+
+		if (text && text->val.string.len == message->content_len &&
+			memcmp(text->val.string.val, message->content, message->content_len) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* A message that says nothing, as its calls have no results yet, is left out. */
 static void
 push_assistant(Message *message)
@@ -348,7 +369,7 @@ push_assistant(Message *message)
 	const JsonbValue *call =
 		rag_json_field(&message->metadata, RAG_FUNCTION_CALL, &buffer);
 	const JsonbValue *answer = NULL;
-	bool is_empty = message->content_len == 0 &&
+	bool is_empty = (message->content_len == 0 || is_said_elsewhere(message)) &&
 		!rag_has_content_parts(&message->metadata, allowed);
 
 	if (has_strings(call, "name", "arguments"))

@@ -66,7 +66,9 @@ static DateADT
 last_closed_day(Oid nspoid, bool read_only)
 {
 	static const RagStatement last_sql = {
-		"SELECT day FROM @extschema@.rag_usage_daily ORDER BY day DESC LIMIT 1"};
+		"SELECT day FROM @extschema@.rag_usage_daily ORDER BY day DESC LIMIT 1",
+		0,
+		{InvalidOid}};
 	uint64 found = read_only ? rag_query(&last_sql, nspoid, NULL, NULL) :
 							   rag_execute(&last_sql, nspoid, NULL, NULL);
 	bool isnull;

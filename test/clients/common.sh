@@ -73,11 +73,21 @@ psycopg_python() {
 }
 
 # node_modules FILE…: what package-lock.json names, in $RAG_TMP, where the files
-# are copied to: Node looks for packages beside the script.
+# are copied to: Node looks for packages beside the script. packages is the folder that
+# has that file.
+packages=test/clients
 node_modules() {
   rag_require npm
-  cp "$RAG_ROOT"/test/clients/package*.json "$@" "$RAG_TMP" &&
+  cp "$RAG_ROOT/$packages"/package*.json "$@" "$RAG_TMP" &&
     npm ci --prefix "$RAG_TMP" --ignore-scripts --loglevel error --no-audit --no-fund --no-update-notifier >&2
+}
+
+# needs_node MAJOR: skips the test, out loud, where Node is older.
+needs_node() {
+  rag_require npm
+  [ "$(node -p 'process.versions.node.split(".")[0]')" -ge "$1" ] && return
+  echo "1..0 # SKIP Node $1 or later"
+  exit 0
 }
 
 # ---------------------------------------------------------------------------

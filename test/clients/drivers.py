@@ -1,4 +1,4 @@
-"""What docs/drivers.md says of psycopg, asyncpg and SQLAlchemy."""
+"""What docs/drivers.md says of psycopg, psycopg2, asyncpg and SQLAlchemy."""
 
 import asyncio
 import json
@@ -7,9 +7,13 @@ import uuid
 
 import asyncpg
 import psycopg
+import psycopg2
+import psycopg2.errors
+import psycopg2.extras
 from psycopg.types.json import Jsonb
 from sqlalchemy import JSON, cast, create_engine, exc, func, literal, select
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from tap import equal, finish, test
 
@@ -69,6 +73,39 @@ def sqlalchemy_json():
     engine.dispose()
 
 
+def psycopg2_calls():
+    conn = psycopg2.connect("")
+    conn.autocommit = True
+    with conn.cursor() as cursor:
+        for user, seen in ((42, "integer"), (uuid.uuid4(), "uuid")):
+            try:
+                if isinstance(user, uuid.UUID):
+                    psycopg2.extras.register_uuid()
+                cursor.execute("SELECT rag_create_session(%s)", (user,))
+                raise AssertionError(f"{seen} is taken for text")
+            except psycopg2.errors.UndefinedFunction:
+                pass
+        cursor.execute("SELECT rag_create_session(%s)", ("maya",))
+        session = cursor.fetchone()[0]
+        cursor.execute("SELECT rag_add_messages(%s, %s)", (session, json.dumps(MESSAGES)))
+        cursor.execute("SELECT content FROM rag_get_messages(%s, user_id => %s)", (session, "maya"))
+        equal(cursor.fetchall(), [("Hi",)])
+    conn.close()
+
+
+def sqlalchemy_async():
+    async def calls():
+        engine = create_async_engine("postgresql+asyncpg://", isolation_level="AUTOCOMMIT", connect_args={"host": os.environ["PGHOST"]})
+        async with engine.connect() as conn:
+            session = (await conn.execute(select(func.rag_create_session("maya")))).scalar()
+            await conn.execute(select(func.rag_add_messages(cast_uuid(session), literal(MESSAGES, JSONB))))
+            rows = await conn.execute(select(func.rag_get_context(cast_uuid(session), 100).table_valued("id", "role", "content", "token_count")))
+            equal([row.content for row in rows], ["Hi"])
+        await engine.dispose()
+
+    asyncio.run(calls())
+
+
 def cast_uuid(session):
     from sqlalchemy.dialects.postgresql import UUID
 
@@ -78,4 +115,6 @@ def cast_uuid(session):
 test("psycopg: user ids are text", psycopg_user_ids)
 test("asyncpg: user ids are text, and JSON is dumped", asyncpg_calls)
 test("SQLAlchemy: JSON is a literal of JSONB", sqlalchemy_json)
+test("psycopg2: user ids are text, and JSON is dumped", psycopg2_calls)
+test("SQLAlchemy with asyncpg: the same calls, awaited", sqlalchemy_async)
 finish()

@@ -1,18 +1,23 @@
 #!/usr/bin/env bash
 #
 # What docs/drivers.md says of each driver, by the driver itself: psycopg, asyncpg,
-# SQLAlchemy, JDBC and postgres.js. What needs a cast fails without it, and works with it.
+# SQLAlchemy, JDBC, postgres.js, Drizzle, Kysely, PHP's PDO and Ruby's pg. What needs a cast fails without it, and works with it.
 
 # shellcheck source=test/clients/common.sh
 . "$(dirname "$0")/common.sh"
 psycopg_python
 rag_require deb:python3-asyncpg deb:python3-sqlalchemy deb:python3-psycopg2 deb:libpostgresql-jdbc-java deb:default-jdk-headless
-ok "npm ci" node_modules test/clients/{drivers_postgres,tap}.mjs
+rag_require deb:php-cli deb:php-pgsql deb:ruby-pg
+ok "npm ci" node_modules test/clients/{drivers_postgres,drivers_builders,tap}.mjs
 finished
 
 sql -c "CREATE EXTENSION rag_events" || exit 1
 "$python" test/clients/drivers.py || failures=$((failures + 1))
-node "$RAG_TMP/drivers_postgres.mjs" || failures=$((failures + 1))
+for program in drivers_postgres drivers_builders; do
+  node "$RAG_TMP/$program.mjs" || failures=$((failures + 1))
+done
+php test/clients/drivers.php || failures=$((failures + 1))
+ruby test/clients/drivers.rb || failures=$((failures + 1))
 
 # JDBC speaks TCP alone: PgBouncer listens for it.
 start_pooler 127.0.0.1

@@ -361,7 +361,9 @@ BEGIN
           FROM model.sessions s WHERE s.id = $1);
 END$$;
 
--- Of the forms of a message, the extension's own (with a role, user's or assistant's).
+-- Of the forms of a message, the extension's own (with a role, user's or assistant's). It
+-- is strict where the document, or the message, has a field that only it has; otherwise
+-- what is not known goes into the metadata.
 CREATE FUNCTION model.rag_import_session(conversation jsonb, user_id text DEFAULT NULL, keep_id bool DEFAULT false) RETURNS uuid LANGUAGE plpgsql AS $$
 DECLARE
   doc jsonb := CASE jsonb_typeof($1) WHEN 'array' THEN jsonb_build_object('messages', $1) ELSE $1 END;
@@ -370,10 +372,21 @@ DECLARE
   new_id uuid;
   upto bigint;
   renewed bigint := 0;
+  is_ours bool;
+  unknown jsonb;
+  metadata jsonb;
 BEGIN
   PERFORM model.must($1 IS NOT NULL, '22004');
   PERFORM model.must(jsonb_typeof(doc) = 'object', '22023');
-  PERFORM model.must(doc - '{session_id,user_id,created_at,updated_at,metadata,messages,feedback}'::text[] = '{}', '22023');
+  is_ours := doc ?| '{session_id,user_id,created_at,updated_at}';
+  unknown := doc - '{session_id,user_id,created_at,updated_at,metadata,messages,feedback}'::text[];
+  PERFORM model.must(NOT is_ours OR unknown = '{}', '22023');
+  unknown := model.fields(unknown);
+  metadata := doc -> 'metadata';
+  IF unknown <> '{}' THEN
+    PERFORM model.must(coalesce(jsonb_typeof(metadata), 'null') IN ('object', 'null'), '22023');
+    metadata := coalesce(nullif(metadata, 'null'), '{}') || unknown;
+  END IF;
   PERFORM model.must(jsonb_typeof(doc -> 'messages') = 'array', '22023');
   session := model.fields(doc);
   PERFORM model.must(coalesce(session ->> 'session_id', '00000000-0000-0000-0000-000000000000') ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$', '22023');
@@ -388,7 +401,9 @@ BEGIN
     PERFORM model.must(coalesce(jsonb_typeof(e -> 'role'), 'null') <> 'null', '22023');
     PERFORM model.must(jsonb_typeof(e -> 'role') = 'string', '22023');
     PERFORM model.must(e ->> 'role' IN ('user', 'assistant'), '23514');
-    PERFORM model.must(e - '{id,role,content,sources,latency_ms,top_k,query_type,token_count,metadata,idempotency_key,created_at}'::text[] = '{}', '22023');
+    unknown := e - '{id,role,content,sources,latency_ms,top_k,query_type,token_count,metadata,idempotency_key,created_at}'::text[];
+    PERFORM model.must(unknown = '{}' OR NOT (is_ours OR model.fields(e) ?| '{sources,latency_ms,top_k,query_type,token_count,idempotency_key}'), '22023');
+    unknown := model.fields(unknown);
     e := model.fields(e);
     PERFORM model.must(coalesce(jsonb_typeof(e -> key) = type, true), '22023')
     FROM (VALUES ('id', 'number'), ('content', 'string'), ('query_type', 'string'), ('idempotency_key', 'string'), ('latency_ms', 'number'), ('metadata', 'object')) AS t (key, type);
@@ -408,13 +423,15 @@ BEGIN
   PERFORM model.must(NOT model.has_session(new_id, NULL), '23505');
   INSERT INTO model.sessions VALUES (new_id, coalesce($2, session ->> 'user_id'),
     CASE WHEN session ? 'created_at' THEN model.time_of(session -> 'created_at') WHEN session ? 'updated_at' THEN least(model.time_of(session -> 'updated_at'), LOCALTIMESTAMP) ELSE LOCALTIMESTAMP END,
-    CASE WHEN session ? 'updated_at' THEN model.time_of(session -> 'updated_at') ELSE LOCALTIMESTAMP END, doc -> 'metadata');
-  upto := model.summary_upto(doc -> 'metadata');
+    CASE WHEN session ? 'updated_at' THEN model.time_of(session -> 'updated_at') ELSE LOCALTIMESTAMP END, metadata);
+  upto := model.summary_upto(metadata);
   FOR e IN SELECT value FROM jsonb_array_elements(doc -> 'messages') LOOP
+    unknown := model.fields(e - '{id,role,content,sources,latency_ms,top_k,query_type,token_count,metadata,idempotency_key,created_at}'::text[]);
     PERFORM model.must(NOT EXISTS (SELECT FROM model.messages m WHERE m.session_id = new_id AND m.idempotency_key = e ->> 'idempotency_key'), '23505');
     INSERT INTO model.messages VALUES (nextval('model.next_id'), new_id, e ->> 'role', e ->> 'content',
       CASE WHEN model.fields(e) ? 'created_at' THEN model.time_of(e -> 'created_at') ELSE LOCALTIMESTAMP END, e -> 'sources', (e ->> 'latency_ms')::float8,
-      (e ->> 'top_k')::numeric::int, e ->> 'query_type', (e ->> 'token_count')::numeric::int, e -> 'metadata', e ->> 'idempotency_key');
+      (e ->> 'top_k')::numeric::int, e ->> 'query_type', (e ->> 'token_count')::numeric::int,
+      CASE WHEN unknown = '{}' THEN e -> 'metadata' ELSE coalesce(nullif(e -> 'metadata', 'null'), '{}') || unknown END, e ->> 'idempotency_key');
     IF (e ->> 'id')::numeric <= upto THEN
       renewed := currval('model.next_id');
     END IF;

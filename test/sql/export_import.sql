@@ -277,14 +277,14 @@ SELECT role, content, token_count, metadata, created_at < '2025-01-01' AS dated 
 TRUNCATE sessions, messages, rag_feedback;
 SELECT pg_temp.state() AS before \gset
 SELECT * FROM pg_temp.error('SELECT rag_import_session(NULL)');
-SELECT * FROM pg_temp.error($$SELECT rag_import_session('{"conversation_id": "1", "messages": []}')$$);
-SELECT * FROM pg_temp.error($$SELECT rag_import_session('[{"role": "user", "content": "x"}, {"role": "user", "content": "x", "mood": "good"}]')$$);
+SELECT * FROM pg_temp.error($$SELECT rag_import_session('{"user_id": "u", "conversation_id": "1", "messages": []}')$$);
+SELECT * FROM pg_temp.error($$SELECT rag_import_session('[{"role": "user", "content": "x"}, {"role": "user", "content": "x", "top_k": 1, "mood": "good"}]')$$);
 SELECT * FROM pg_temp.error($$SELECT rag_import_session('[{"role": "bot", "content": "x"}]')$$);
 SELECT * FROM pg_temp.error($$SELECT rag_import_session('[{"type": "generic", "data": {"content": "x"}}]')$$);
 SELECT * FROM pg_temp.error($$SELECT rag_import_session('[{"role": "user", "content": ["x", 1]}]')$$);
 SELECT * FROM pg_temp.error($$SELECT rag_import_session('"x"')$$);
 SELECT conversation, d.*
-FROM (VALUES (1, 'null'), (2, '1'), (3, '{}'), (4, '{"messages": null}'), (5, '{"messages": {}}'), (6, '{"messages": "x"}'), (7, '{"messages": [], "id": "x"}'),
+FROM (VALUES (1, 'null'), (2, '1'), (3, '{}'), (4, '{"messages": null}'), (5, '{"messages": {}}'), (6, '{"messages": "x"}'), (7, '{"messages": [], "created_at": null, "id": "x"}'),
              (8, '{"messages": [], "session_id": "x"}'), (9, '{"messages": [], "session_id": 1}'), (10, '{"messages": [], "session_id": "00000000-0000-4000-8000-00000000000g"}'),
              (11, '{"messages": [], "session_id": "{0000000-0000-4000-8000-00000000000}"}'),
              (12, '{"messages": [], "user_id": 1}'), (13, '{"messages": [], "created_at": "x"}'), (14, '{"messages": [], "updated_at": true}'),
@@ -298,16 +298,14 @@ FROM (VALUES (1, '1'), (2, 'null'), (3, '[]'), (4, '{}'), (5, '{"content": "x"}'
              (13, '{"role": "assistant", "content": null, "tool_calls": []}'), (14, '{"role": "system"}'),
              (15, '{"role": "system", "content": [{"type": "image_url"}]}'), (16, '{"role": "system", "content": "x", "sources": []}'),
              (17, '{"role": "user", "content": [{}]}'), (18, '{"role": "user", "content": [{"type": "text"}]}'), (19, '{"role": "user", "content": [{"type": "text", "text": null}]}'),
-             (20, '{"role": "user", "content": [{"type": 1}]}'), (21, '{"role": "user", "content": [[]]}'), (22, '{"role": "user", "content": "x", "tool_calls": [1]}'),
-             (23, '{"role": "assistant", "content": "x", "tool_call_id": "c"}'), (24, '{"role": "tool", "tool_call_id": "c", "content": "x", "top_k": 1}'),
-             (25, '{"role": "user", "content": "x", "type": "human"}'), (26, '{"role": "user", "content": "x", "data": {}}'), (27, '{"role": "user", "content": "x", "id": 1.5}'), (28, '{"role": "user", "content": "x", "id": true}'),
+             (20, '{"role": "user", "content": [{"type": 1}]}'), (21, '{"role": "user", "content": [[]]}'), (22, '{"role": "user", "content": "x", "top_k": 1, "tool_calls": [1]}'),
+             (23, '{"role": "assistant", "content": "x", "top_k": 1, "tool_call_id": "c"}'), (24, '{"role": "tool", "tool_call_id": "c", "content": "x", "top_k": 1}'),
+             (25, '{"role": "user", "content": "x", "top_k": 1, "type": "human"}'), (26, '{"role": "user", "content": "x", "top_k": 1, "data": {}}'), (27, '{"role": "user", "content": "x", "id": 1.5}'), (28, '{"role": "user", "content": "x", "id": true}'),
              (29, '{"role": "user", "content": "x", "metadata": []}'), (30, '{"role": "user", "content": "x", "metadata": {"name": 1}, "name": "maya"}'),
              (31, '{"role": "user", "content": "x", "top_k": -1}'), (32, '{"role": "user", "content": "x", "latency_ms": "1"}'), (33, '{"role": "user", "content": "x", "idempotency_key": ""}'),
              (34, '{"role": "user", "content": "x", "created_at": "soon"}'),
-             (40, '{"type": "human"}'), (41, '{"type": "human", "data": null}'), (42, '{"type": "human", "data": {"content": "x"}, "id": 1}'), (43, '{"type": "human", "data": {"content": "x", "mood": "good"}}'),
-             (44, '{"type": "human", "data": {"content": "x", "tool_calls": [1]}}'), (45, '{"type": "human", "text": "x"}'), (46, '{"type": 1, "content": "x"}'), (47, '{"type": "chat", "role": null, "content": "x"}'),
-             (48, '{"type": "ai", "content": "x", "usage_metadata": {"output_tokens": "many"}}'), (49, '{"type": "ai", "content": "x", "usage_metadata": {"output_tokens": -1}}'),
-             (50, '{"type": "ai", "content": "x", "sources": []}'), (51, '{"type": "message", "role": "user", "content": "x"}')) AS v (n, element),
+             (40, '{"type": "human"}'), (41, '{"type": "human", "data": null}'), (42, '{"type": "human", "data": {"content": "x"}, "id": 1}'), (45, '{"type": "human", "text": "x"}'), (46, '{"type": 1, "content": "x"}'), (47, '{"type": "chat", "role": null, "content": "x"}'),
+             (48, '{"type": "ai", "content": "x", "usage_metadata": {"output_tokens": "many"}}'), (49, '{"type": "ai", "content": "x", "usage_metadata": {"output_tokens": -1}}')) AS v (n, element),
      pg_temp.try(format('[{"role": "user", "content": "first"}, %s]', element)) d ORDER BY n;
 -- The result of a tool comes after a message of the assistant.
 SELECT d.* FROM pg_temp.try('[{"role": "system", "content": "x"}, {"role": "user", "content": "x"}, {"role": "tool", "tool_call_id": "c", "content": "x"}]') d;

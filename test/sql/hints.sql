@@ -36,8 +36,14 @@ SELECT rag_import_session(rag_export_session(:'s')) IS NOT NULL AS own, rag_impo
        rag_import_session('[{"role": "user", "content": "x"}]') IS NOT NULL AS list;
 SELECT * FROM pg_temp.hint($$SELECT rag_import_session('{"messages": []}', keep_id => true)$$);
 SELECT rag_import_session('{"messages": []}') IS NOT NULL AS imported;
-SELECT * FROM pg_temp.hint($$SELECT rag_import_session('[{"from": "human", "value": "x"}]')$$);
+SELECT * FROM pg_temp.hint($$SELECT rag_import_session('[{"speaker": "human", "words": "x"}]')$$);
 SELECT rag_import_session('[{"role": "user", "content": "x"}]') IS NOT NULL AS by_role, rag_import_session('[{"type": "human", "data": {"content": "x"}}]') IS NOT NULL AS by_type;
+SELECT * FROM pg_temp.hint($$SELECT rag_import_session('{"chats": []}')$$);
+SELECT rag_import_session('{"conversations": [{"from": "human", "value": "x"}]}') IS NOT NULL AS by_list;
+SELECT * FROM pg_temp.hint($$SELECT rag_import_session('[{"messages": []}, {"messages": []}]')$$);
+SELECT rag_import_session(conversation) IS NOT NULL AS each FROM jsonb_array_elements('[{"messages": []}, {"messages": []}]') AS conversation;
+SELECT * FROM pg_temp.hint($$SELECT rag_import_session('{"mapping": {"a": {}}, "current_node": "b"}')$$);
+SELECT rag_import_session('{"mapping": {"a": {}}}') IS NOT NULL AS newest;
 
 -- Reading
 SELECT * FROM pg_temp.hint(format('SELECT rag_get_messages(%L, -1)', :'s'));
