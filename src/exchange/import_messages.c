@@ -179,8 +179,8 @@ add_message(Reader *reader, RagElement *element)
 	add_extra(reader, n, &element->extra);
 	if (element->has_id)
 	{
-		message->values[COL_ID] = Int64GetDatum(element->id);
-		message->isnull[COL_ID] = false;
+		reader->chat->messages[n].values[COL_ID] = Int64GetDatum(element->id);
+		reader->chat->messages[n].isnull[COL_ID] = false;
 	}
 	if (element->has_id && element->id <= reader->source->upto_id)
 		reader->chat->n_upto = reader->chat->n;

@@ -193,11 +193,14 @@ EXCEPTION WHEN OTHERS THEN
   GET STACKED DIAGNOSTICS m = MESSAGE_TEXT, d = PG_EXCEPTION_DETAIL, c = PG_EXCEPTION_CONTEXT;
   RETURN concat_ws(' | ', SQLSTATE, m, NULLIF(d, ''), split_part(c, E'\n', 1));
 END $$;
-SELECT pg_temp.context_of(format('SELECT rag_import_session(%L)', '{"messages": [{"id": 7, "role": "user", "content": "x", "sources": [1]}], "feedback": ' || f || '}'))
+SELECT pg_temp.context_of(format('SELECT rag_import_session(%L)', '{"user_id": "u", "messages": [{"id": 7, "role": "user", "content": "x", "sources": [1]}], "feedback": ' || f || '}'))
 FROM unnest(ARRAY['1', '{}', '[1]', '[{}]', '[{"message_id": 7}]', '[{"message_id": 7, "score": 1}, {"message_id": 8, "score": 1}]', '[{"message_id": 7, "score": "1"}]',
   '[{"message_id": 7.5, "score": 1}]', '[{"message_id": 7, "score": 1e400}]', '[{"message_id": 7, "score": 1, "source_no": 2}]', '[{"message_id": 7, "score": 1, "source_no": 1.5}]',
   '[{"message_id": 7, "score": 1, "name": ""}]', '[{"message_id": 7, "metadata": []}]', '[{"message_id": 7, "stars": 5}]', '[{"message_id": 7, "score": 1, "created_at": "soon"}]']) AS f;
 SELECT code, "constraint" FROM pg_temp.diagnose('SELECT rag_import_session(''{"messages": [{"id": 7, "role": "user", "content": "x"}], "feedback": [{"message_id": 7, "score": 1}, {"message_id": 7, "score": 2}]}'')');
+-- What another program calls so is kept.
+SELECT rag_import_session('{"messages": [{"role": "user", "content": "x"}], "feedback": "helpful"}') AS other \gset
+SELECT metadata FROM sessions WHERE id = :'other';
 -- Without the right to read it, an export is refused where there is some.
 SET ROLE regress_rag_chat;
 SELECT * FROM pg_temp.error(format('SELECT rag_export_session(%L)', :'alice'));
