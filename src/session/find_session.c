@@ -68,7 +68,7 @@ touch_by_statement(const RagSession *session)
 bool
 rag_lock_session(const RagSession *session)
 {
-	return execute_on(session, lock_sql) > 0;
+	return rag_lock_directly(session) || execute_on(session, lock_sql) > 0;
 }
 
 void

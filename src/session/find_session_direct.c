@@ -1,7 +1,7 @@
 /*
  * session/find_session_direct.c
- *		Touching a session without an UPDATE, and seeing it without a SELECT, where that
- *		makes no difference.
+ *		Touching, locking and seeing a session without a statement, where that makes no
+ *		difference.
  *
  *		Every message touches its session, and every reader looks for it; most of what
  *		a statement for one row by its key costs is starting and ending the executor.
@@ -11,6 +11,7 @@
 #include "base/compat.h"
 
 #include "access/genam.h"
+#include "access/heapam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "access/tableam.h"
@@ -21,6 +22,7 @@
 #include "catalog/pg_type_d.h"
 #include "commands/trigger.h"
 #include "executor/executor.h"
+#include "storage/bufmgr.h"
 #include "utils/fmgroids.h"
 #include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
@@ -212,6 +214,51 @@ rag_touch_directly(const RagSession *session)
 {
 	Relation rel = rag_open_table("sessions", session->nspoid, RowExclusiveLock);
 	bool done = touch(rel, session);
+
+	table_close(rel, NoLock);
+	return done;
+}
+
+/* Locks a row that nobody else has locked or changed. */
+static bool
+lock_row(Relation rel, HeapTuple row)
+{
+	HeapTupleData tuple = {.t_self = row->t_self};
+	TM_FailureData failure;
+	Buffer buffer;
+	TM_Result result = heap_lock_tuple(rel, &tuple, GetCurrentCommandId(true),
+									   LockTupleNoKeyExclusive, LockWaitSkip, false,
+									   &buffer, &failure);
+
+	ReleaseBuffer(buffer);
+	return result == TM_Ok;
+}
+
+static bool
+lock(Relation rel, const RagSession *session)
+{
+	SysScanDesc scan;
+	HeapTuple row;
+	bool done;
+
+	if (!is_plain_for_caller(rel, ACL_SELECT | ACL_UPDATE))
+		return false;
+
+	CommandCounterIncrement();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	scan = begin_scan(rel, session);
+	row = systable_getnext(scan);
+	done = is_meant(row, RelationGetDescr(rel), session) && lock_row(rel, row);
+	systable_endscan(scan);
+	PopActiveSnapshot();
+	return done;
+}
+
+bool
+rag_lock_directly(const RagSession *session)
+{
+	Relation rel = rag_open_table("sessions", session->nspoid, RowShareLock);
+	bool done = lock(rel, session);
 
 	table_close(rel, NoLock);
 	return done;

@@ -1,7 +1,7 @@
 /*
  * session/find_session_direct.h
- *		Touching a session without an UPDATE, and seeing it without a SELECT, where that
- *		makes no difference.
+ *		Touching, locking and seeing a session without a statement, where that makes no
+ *		difference.
  */
 #ifndef RAG_FIND_SESSION_DIRECT_H
 #define RAG_FIND_SESSION_DIRECT_H
@@ -17,6 +17,13 @@
  * (of user_id, if not NULL).
  */
 extern bool rag_touch_directly(const RagSession *session);
+
+/*
+ * Locks the session as SELECT FOR NO KEY UPDATE does, and returns true. Returns false, with
+ * nothing done, if only that can do it: the table is not plain for the caller, somebody
+ * else has a lock, or there is no such session.
+ */
+extern bool rag_lock_directly(const RagSession *session);
 
 /*
  * Returns true if the session exists (and is user_id's, if not NULL), as a SELECT of
