@@ -36,6 +36,7 @@ sub statements
 
 		if ($token =~ m{^(--|/\*|\s)}) { $statements[-1] .= ' '; }
 		elsif ($token eq ';') { push @statements, ''; }
+		elsif ($token =~ /^\$/) { $statements[-1] .= $token =~ s/--[^\n]*//gr; }
 		else { $statements[-1] .= $token; }
 	}
 	$read{$text} = [ grep { $_ ne '' } map { s/\s+/ /gr =~ s/^ | $//gr } @statements ];
@@ -88,6 +89,14 @@ sub functions_created
 	  map { /^CREATE FUNCTION \@extschema\@\.(\w+)/ ? $1 : () } @statements;
 }
 
+# The tables, views and aggregates that it creates.
+sub others_created
+{
+	my ($script) = @_;
+
+	return map { /^CREATE (?:TABLE|VIEW|AGGREGATE) \@extschema\@\.(\w+)/ ? $1 : () } statements($script);
+}
+
 # ---------------------------------------------------------------------------
 # The rules for a statement
 # ---------------------------------------------------------------------------
@@ -100,6 +109,11 @@ my @known = (
 	qr/^CREATE FUNCTION $name ?\(/,
 	qr/^CREATE OR REPLACE FUNCTION $name ?\(/,
 	qr/^DROP FUNCTION $name ?\([^()]*\)$/,
+	qr/^CREATE AGGREGATE $name ?\([^()]*\) \( (?:SFUNC = $name, STYPE = $type, COMBINEFUNC = $name, PARALLEL = SAFE) \)$/,
+	qr/^CREATE VIEW $name WITH \(security_invoker = true\) AS SELECT [\w., ]+ FROM $name\(\) AS \w+$/,
+	qr/^DROP AGGREGATE $name ?\([^()]*\)$/,
+	qr/^DROP (?:TABLE|VIEW) $name$/,
+	qr/^LOCK TABLE $name(?:, $name)* IN ACCESS EXCLUSIVE MODE$/,
 	qr/^SELECT $name ?\(/,
 	qr/^SELECT pg_catalog\.pg_extension_config_dump ?\('[^']*'::pg_catalog\.regclass, ''::pg_catalog\.text\)$/,
 	qr/^CREATE TABLE $name ?\(/,
@@ -117,10 +131,11 @@ my @known = (
 	qr/^ALTER TABLE $name ALTER COLUMN \w+ (?:DROP DEFAULT|SET DEFAULT $name\(\))$/,
 	qr/^ALTER TABLE $name (?:SET|RESET) \([\w =.,]*\)$/,
 	qr/^ALTER TABLE $name OWNER TO \@extowner\@$/,
-	qr/^COMMENT ON (?:TABLE|SEQUENCE|INDEX) $name IS '/,
+	qr/^ALTER TABLE $name REPLICA IDENTITY FULL$/,
+	qr/^COMMENT ON (?:TABLE|VIEW|SEQUENCE|INDEX) $name IS '/,
 	qr/^COMMENT ON COLUMN $name\.\w+ IS '/,
 	qr/^COMMENT ON CONSTRAINT \w+ ON $name IS '/,
-	qr/^COMMENT ON FUNCTION $name ?\([^()]*\) IS '/,
+	qr/^COMMENT ON (?:FUNCTION|AGGREGATE) $name ?\([^()]*\) IS '/,
 	qr/^INSERT INTO \@extschema\@\.rag_migration_log ?\(version, previous_version\) VALUES ?\('[^']*', (?:'[^']*'|NULL)\)$/,
 	qr/^GRANT SELECT ON \@extschema\@\.rag_migration_log TO PUBLIC$/);
 
@@ -138,7 +153,7 @@ my @refused = (
 	[ qr/^ALTER TABLE .*\bALTER COLUMN \w+ (?:SET DATA )?TYPE\b/, 'ALTER COLUMN TYPE: rewrites the table' ],
 	[ qr/^(?:DO|EXECUTE|CALL)\b/, 'DO: a language\'s code' ],
 	[ qr/\bCASCADE\b(?<!ON DELETE CASCADE)/, 'CASCADE: drops what users made' ],
-	[ qr/\b(?:SECURITY DEFINER|LANGUAGE (?!c\b))/, 'a function that is not C, or has its owner\'s rights' ]);
+	[ qr/\b(?:SECURITY DEFINER|LANGUAGE (?!c\b|sql STABLE\b))/, 'a function that is not C, or has its owner\'s rights' ]);
 
 # Constructs that look an operator up by name.
 my @hidden = (
@@ -195,7 +210,21 @@ sub complaints_of_statement
 			  if !$table && $result !~ /^(?:SETOF )?$type\b|^void\b/;
 		}
 		$expression = join ' ', map { /DEFAULT (.*)/ ? $1 : () } parts($list);
+
+		# The query of a function is not run by the script, but by whoever calls it.
+		if ($bare =~ /LANGUAGE sql\b.*? AS (.*)/)
+		{
+			my ($query) = $1 =~ /^\$\$ ?(.*?) ?\$\$$/;
+
+			push @wrong, 'is not one SELECT in $$'
+			  if !defined $query || $query !~ /^SELECT\b/ || $query =~ /;/;
+			push @wrong, "relation $1 is not qualified"
+			  while ($query // '') =~ /\b(?:FROM|JOIN) (?:LATERAL )?(\w+)(?![\w.])/g;
+			$expression .= ' ' . ($query // '');
+		}
 	}
+	elsif ($bare =~ /^CREATE AGGREGATE/) { $expression = in_parentheses($bare); }
+	elsif ($bare =~ /^CREATE VIEW/) { $expression =~ s/WITH \(security_invoker = true\)//; }
 	elsif ($bare =~ /^CREATE TABLE/)
 	{
 		for my $part (parts(in_parentheses($bare)))
@@ -209,7 +238,7 @@ sub complaints_of_statement
 	  while $expression =~ /::\s?(?!pg_catalog\.)([\w"]+)/g;
 	push @wrong, "function $1() is not qualified"
 	  while $expression =~ /(?<![\w.@])((?!(?:$words)\b)\w+) ?\((?<!\w \()/gi;
-	$expression =~ s/OPERATOR\(pg_catalog\.[^)]*\)//g;
+	$expression =~ s/OPERATOR\(pg_catalog\.[^)]*\)|\b\de-\d+\b//g;
 	$expression =~ s/\((?:\w+ = [\w.]+(?:, )?)+\)// if $expression =~ /^ALTER TABLE $name SET/;
 	push @wrong, "operator $1 is not qualified"
 	  while $expression =~ /((?<!:)(?<!\@extschema)[-+*\/<>=~!@#%^&|`?]+(?!extschema\@|extowner\@|\.)(?<!\@))/g;
@@ -222,6 +251,9 @@ sub complaints_of_statement
 	  if $bare =~ /^DROP FUNCTION/
 	  && !$context->{helpers}{$function}
 	  && !$context->{reverse}{$function};
+	push @wrong, "DROP of $1, which is not what the step up made"
+	  if $bare =~ /^DROP (?:TABLE|VIEW|AGGREGATE) \@extschema\@\.(\w+)/
+	  && !$context->{reverse}{$1};
 	push @wrong, 'SELECT of what is no helper of the script'
 	  if $bare =~ /^SELECT \@extschema\@\.(\w+)/ && !$context->{helpers}{$1};
 	push @wrong, 'gives tables away: later objects copy the owner of sessions'
@@ -267,7 +299,8 @@ sub complaints_of_script
 		next if !defined $from || !defined $start || $start ne $to || $end ne $from;
 		# The step that this one takes back.
 		next if rank($to, $scripts) > rank($from, $scripts);
-		$context{reverse}{$_} = 1 for functions_created($scripts->{$other});
+		$context{reverse}{$_} = 1
+		  for functions_created($scripts->{$other}), others_created($scripts->{$other});
 	}
 
 	push @wrong, complaints_of_statement($_, \%context) for @statements;
@@ -488,7 +521,28 @@ for my $test (
 	[ q{CREATE FUNCTION @extschema@.rag_new() RETURNS void LANGUAGE c SECURITY DEFINER AS 'MODULE_PATHNAME', 'x';}, qr/owner's rights/ ],
 	[ 'DROP FUNCTION @extschema@.rag_version();', qr/DROP FUNCTION of rag_version\(\)/ ],
 	[ 'DROP TABLE @extschema@.messages CASCADE;', qr/CASCADE: drops/ ],
-	[ 'DROP TABLE @extschema@.messages;', qr/not one of the statements/ ],
+	[ 'DROP TABLE @extschema@.messages;', qr/DROP of messages, which is not what the step up made/ ],
+	[ 'DROP VIEW @extschema@.rag_message_sources;', qr/DROP of rag_message_sources, which is not/ ],
+	[ 'DROP AGGREGATE @extschema@.rag_latency_sum(pg_catalog.int4[]);', qr/DROP of rag_latency_sum, which is not/ ],
+	[ 'LOCK TABLE messages IN ACCESS EXCLUSIVE MODE;', qr/not one of the statements/ ],
+	[ 'CREATE VIEW @extschema@.a AS SELECT a.x FROM @extschema@.rag_a() AS a;', qr/not one of the statements/ ],
+	[ 'CREATE VIEW @extschema@.a WITH (security_invoker = true) AS SELECT m.id FROM @extschema@.messages AS m;', qr/not one of the statements/ ],
+	[ 'CREATE AGGREGATE @extschema@.a(x pg_catalog.int4) (SFUNC = int4pl, STYPE = pg_catalog.int4);', qr/not one of the statements/ ],
+	map({
+			[
+				"CREATE FUNCTION \@extschema\@.rag_new() RETURNS pg_catalog.int4 LANGUAGE sql $_->[0];",
+				$_->[1]
+			]
+		} [ 'AS $$SELECT 1$$', qr/not C/ ],
+		[ 'VOLATILE AS $$SELECT 1$$', qr/not C/ ],
+		[ q{STABLE AS 'SELECT 1'}, qr/is not one SELECT/ ],
+		[ 'STABLE AS $$DELETE FROM @extschema@.messages$$', qr/is not one SELECT/ ],
+		[ 'STABLE AS $$SELECT 1; DELETE FROM @extschema@.messages$$', qr/is not one SELECT/ ],
+		[ 'STABLE AS $$SELECT 1 + 1$$', qr/operator \+ is not qualified/ ],
+		[ 'STABLE AS $$SELECT count(id) FROM @extschema@.messages$$', qr/function count\(\) is not qualified/ ],
+		[ q{STABLE AS $$SELECT '1'::int4$$}, qr/cast to type "int4"/ ],
+		[ 'STABLE AS $$SELECT m.id FROM messages AS m$$', qr/relation messages is not qualified/ ],
+		[ 'STABLE AS $$SELECT 1 IN (1)$$', qr/IN hides an operator/ ]),
 	[ 'UPDATE @extschema@.messages SET rating = 1;', qr/DML/ ],
 	[ 'DELETE FROM @extschema@.messages;', qr/DML/ ],
 	[ 'INSERT INTO @extschema@.sessions DEFAULT VALUES;', qr/DML/ ],
