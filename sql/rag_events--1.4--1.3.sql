@@ -37,6 +37,10 @@ DROP FUNCTION @extschema@.rag_set_feedback(pg_catalog.uuid, pg_catalog.int8, pg_
 DROP VIEW @extschema@.rag_message_sources;
 DROP FUNCTION @extschema@.rag_message_sources();
 DROP INDEX @extschema@.ix_messages_created_at;
+
+-- Not to be dumped any more, which DROP TABLE does not see to.
+ALTER EXTENSION rag_events DROP TABLE @extschema@.rag_usage_daily;
+ALTER EXTENSION rag_events DROP TABLE @extschema@.rag_feedback;
 DROP TABLE @extschema@.rag_usage_daily;
 DROP TABLE @extschema@.rag_feedback;
 

@@ -146,7 +146,7 @@ EOT
 		$superuser .=
 		    "REVOKE EXECUTE ON FUNCTION $schema.$function FROM PUBLIC;\n"
 		  . "GRANT EXECUTE ON FUNCTION $schema.$function TO rag_writer, rag_owner;\n";
-		$owner .= sprintf("CREATE VIEW $schema.calls_%d AS SELECT count(*) FROM $schema.%s(%s);\n",
+		$owner .= sprintf("CREATE VIEW $schema.calls_%d AS SELECT $schema.%s(%s) IS NULL AS called;\n",
 			++$views, $name, $nulls);
 	}
 	sql($world->{node}, $db, $superuser);
@@ -168,6 +168,14 @@ INSERT INTO $schema.messages (session_id, role, content, sources, latency_ms, to
 SELECT id, CASE i % 2 WHEN 1 THEN 'user' ELSE 'assistant' END, repeat('content ' || i, i * i), '[1, 2]', i * 0.1, i, 'q'
 FROM $schema.sessions, generate_series(1, 20) i;
 DELETE FROM $schema.messages WHERE id = (SELECT max(id) FROM $schema.messages);
+EOT
+	sql($node, $db, <<"EOT", 'rag_owner') if $world->{columns}{$version}{rag_feedback};
+INSERT INTO $schema.rag_feedback
+SELECT id, 1, 1, 'user', 'rater', 1, 'good', 'comment', '{"k": 1}' FROM $schema.sessions ORDER BY id LIMIT 1
+ON CONFLICT DO NOTHING;
+INSERT INTO $schema.rag_usage_daily
+SELECT DATE '2026-01-01', 'user 1', 'm-1', 'q', 1, 2, 3, 4, 5, 6, '{1, 2}'
+WHERE NOT EXISTS (SELECT FROM $schema.rag_usage_daily);
 EOT
 	for my $column (nullable($world, $db))
 	{

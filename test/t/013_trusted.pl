@@ -316,14 +316,14 @@ sub plain_calls
 	my %calls;
 
 	for (split /\n/, sql($node, $db, <<'EOT'))
-SELECT p.oid::regprocedure, p.proname, string_agg(a.name || ' ' || format_type(a.type, NULL), ',' ORDER BY n)
+SELECT p.oid::regprocedure, p.proname, p.prokind, string_agg(a.name || ' ' || format_type(a.type, NULL), ',' ORDER BY n)
 FROM pg_proc p JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
 JOIN pg_extension e ON e.oid = d.refobjid AND extname = 'rag_events'
 LEFT JOIN LATERAL unnest(p.proargtypes::oid[], p.proargnames[1:p.pronargs]) WITH ORDINALITY AS a (type, name, n) ON true
 GROUP BY p.oid
 EOT
 	{
-		my ($signature, $function, $parameters) = split /\|/;
+		my ($signature, $function, $kind, $parameters) = split /\|/;
 		my @arguments = map {
 			my ($name, $type) = split / /, $_, 2;
 			my $value = $of_function{"$function $name"} // $by_name{$name} // $by_type{$type} // die "no value for $name $type of $signature";
@@ -332,9 +332,10 @@ EOT
 			$type = 'float8' if $type eq 'double precision';
 			$type = 'bool' if $type eq 'boolean';
 			$type = 'int4[]' if $type eq 'integer[]';
-			"$name => CAST($value AS pg_catalog.$type)"
+			my $named = $kind eq 'a' ? '' : "$name => ";
+			"${named}CAST($value AS pg_catalog.$type)"
 		} split /,/, $parameters;
-		$calls{$function} = "SELECT FROM chat.$function(" . join(', ', @arguments) . ')';
+		$calls{$function} = "SELECT chat.$function(" . join(', ', @arguments) . ')';
 	}
 	return %calls;
 }
@@ -774,7 +775,7 @@ sub helpers
 			my ($create, $name) = ($1, $2);
 			next if $script !~ /^(DROP FUNCTION chat\.$name\(.*;)/m;
 			my $drop = $1;
-			my ($call) = $script =~ /^(SELECT chat\.$name\(.*;)/m
+			my ($call) = $script =~ /^(SELECT chat\.$name\([^;]*;)/m
 			  or die "$file does not call $name()";
 			$helpers{$name} = [ $create, $call, $drop ];
 		}

@@ -113,6 +113,7 @@ my @known = (
 	qr/^CREATE VIEW $name WITH \(security_invoker = true\) AS SELECT [\w., ]+ FROM $name\(\) AS \w+$/,
 	qr/^DROP AGGREGATE $name ?\([^()]*\)$/,
 	qr/^DROP (?:TABLE|VIEW) $name$/,
+	qr/^ALTER EXTENSION rag_events DROP TABLE $name$/,
 	qr/^LOCK TABLE $name(?:, $name)* IN ACCESS EXCLUSIVE MODE$/,
 	qr/^SELECT $name ?\(/,
 	qr/^SELECT pg_catalog\.pg_extension_config_dump ?\('[^']*'::pg_catalog\.regclass, ''::pg_catalog\.text\)$/,
@@ -219,7 +220,7 @@ sub complaints_of_statement
 			push @wrong, 'is not one SELECT in $$'
 			  if !defined $query || $query !~ /^SELECT\b/ || $query =~ /;/;
 			push @wrong, "relation $1 is not qualified"
-			  while ($query // '') =~ /\b(?:FROM|JOIN) (?:LATERAL )?(\w+)(?![\w.])/g;
+			  while ($query // '') =~ /\b(?:FROM|JOIN) (?:LATERAL )?+(\w+)(?![\w.])/g;
 			$expression .= ' ' . ($query // '');
 		}
 	}
@@ -252,7 +253,7 @@ sub complaints_of_statement
 	  && !$context->{helpers}{$function}
 	  && !$context->{reverse}{$function};
 	push @wrong, "DROP of $1, which is not what the step up made"
-	  if $bare =~ /^DROP (?:TABLE|VIEW|AGGREGATE) \@extschema\@\.(\w+)/
+	  if $bare =~ /^(?:ALTER EXTENSION \w+ )?DROP (?:TABLE|VIEW|AGGREGATE) \@extschema\@\.(\w+)/
 	  && !$context->{reverse}{$1};
 	push @wrong, 'SELECT of what is no helper of the script'
 	  if $bare =~ /^SELECT \@extschema\@\.(\w+)/ && !$context->{helpers}{$1};

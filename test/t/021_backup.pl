@@ -69,7 +69,7 @@ sub rows_in
 	my ($node, $db, $columns) = @_;
 
 	return sql($node, $db,
-		join('', map { "COPY (SELECT " . join(', ', @{ $columns->{$_} }) . " FROM $schema.$_ ORDER BY id) TO STDOUT;\n" } sort keys %$columns));
+		join('', map { "COPY (SELECT " . join(', ', @{ $columns->{$_} }) . " FROM $schema.$_ ORDER BY 1) TO STDOUT;\n" } sort keys %$columns));
 }
 
 # Owners and privileges of what $functions and the tables are.

@@ -448,10 +448,12 @@ EOT
 # it takes the oldest index. The primary keys are the youngest then.
 my $all_the_same = <<'EOT';
 ALTER TABLE messages DROP CONSTRAINT messages_session_id_fkey, DROP CONSTRAINT messages_pkey;
+ALTER TABLE rag_feedback DROP CONSTRAINT rag_feedback_session_id_fkey;
 ALTER TABLE sessions DROP CONSTRAINT sessions_pkey;
 ALTER TABLE sessions ADD CONSTRAINT sessions_pkey PRIMARY KEY (id);
 ALTER TABLE messages ADD CONSTRAINT messages_pkey PRIMARY KEY (id);
 ALTER TABLE messages ADD CONSTRAINT messages_session_id_fkey FOREIGN KEY (session_id) REFERENCES sessions ON DELETE CASCADE;
+ALTER TABLE rag_feedback ADD CONSTRAINT rag_feedback_session_id_fkey FOREIGN KEY (session_id) REFERENCES sessions ON DELETE CASCADE;
 VACUUM ANALYZE sessions;
 VACUUM ANALYZE messages;
 EOT
