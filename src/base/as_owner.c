@@ -28,7 +28,7 @@ owner_of(Oid table)
 /* An error ends the transaction or subtransaction, which restores the user as well. */
 static uint64
 as_owner(Oid table, const RagStatement *statement, Oid nspoid, const Datum *values,
-		 bool read_only)
+		 const char *nulls, bool read_only)
 {
 	Oid user;
 	int context;
@@ -38,22 +38,22 @@ as_owner(Oid table, const RagStatement *statement, Oid nspoid, const Datum *valu
 	SetUserIdAndSecContext(owner_of(table),
 						   context | SECURITY_LOCAL_USERID_CHANGE |
 							   SECURITY_NOFORCE_RLS);
-	rows = read_only ? rag_query(statement, nspoid, values, NULL) :
-					   rag_execute(statement, nspoid, values, NULL);
+	rows = read_only ? rag_query(statement, nspoid, values, nulls) :
+					   rag_execute(statement, nspoid, values, nulls);
 	SetUserIdAndSecContext(user, context);
 	return rows;
 }
 
 uint64
 rag_execute_as_owner(Oid table, const RagStatement *statement, Oid nspoid,
-					 const Datum *values)
+					 const Datum *values, const char *nulls)
 {
-	return as_owner(table, statement, nspoid, values, false);
+	return as_owner(table, statement, nspoid, values, nulls, false);
 }
 
 uint64
 rag_query_as_owner(Oid table, const RagStatement *statement, Oid nspoid,
-				   const Datum *values)
+				   const Datum *values, const char *nulls)
 {
-	return as_owner(table, statement, nspoid, values, true);
+	return as_owner(table, statement, nspoid, values, nulls, true);
 }

@@ -19,10 +19,10 @@
  * security does not apply, as it does not to a foreign key's triggers.
  */
 extern uint64 rag_execute_as_owner(Oid table, const RagStatement *statement, Oid nspoid,
-								   const Datum *values);
+								   const Datum *values, const char *nulls);
 
 /* The same for a SELECT of a STABLE function (see rag_query()). */
 extern uint64 rag_query_as_owner(Oid table, const RagStatement *statement, Oid nspoid,
-								 const Datum *values);
+								 const Datum *values, const char *nulls);
 
 #endif /* RAG_AS_OWNER_H */

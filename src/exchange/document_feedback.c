@@ -4,8 +4,6 @@
  */
 #include "base/compat.h"
 
-#include <math.h>
-
 #include "catalog/pg_type_d.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
@@ -47,6 +45,9 @@ static const RagStatement export_sql = {
 	"SELECT (SELECT pg_catalog.jsonb_object_agg(f.name, f.value)"
 	" FILTER (WHERE f.value IS NOT NULL) FROM (VALUES" FIELDS ") AS f (name, value))"
 	" FROM @extschema@.rag_feedback AS t WHERE t.session_id OPERATOR(pg_catalog.=) $1"
+	" AND EXISTS (SELECT FROM @extschema@.messages AS m"
+	" WHERE m.session_id OPERATOR(pg_catalog.=) $1"
+	" AND m.id OPERATOR(pg_catalog.=) t.message_id)"
 	" ORDER BY t.session_id, t.message_id, t.source_no NULLS FIRST, t.name,"
 	" t.rater NULLS FIRST",
 	1,
@@ -182,19 +183,6 @@ find_message(const RagMessage *messages, int n, int64 id, int from)
 }
 
 static void
-check_source(const RagFeedback *feedback, const RagMessage *message, Oid nspoid)
-{
-	int32 source_no = DatumGetInt32(feedback->values[FEEDBACK_SOURCE_NO]);
-	int count;
-
-	if (feedback->nulls[FEEDBACK_SOURCE_NO] == 'n')
-		return;
-	count = rag_count_sources(message->values[COL_SOURCES], message->isnull[COL_SOURCES]);
-	if (source_no > count)
-		rag_error_no_source(source_no, count, nspoid);
-}
-
-static void
 read_item(FeedbackItem *item, const JsonbValue *object, const RagMessage *messages, int n,
 		  int from, Oid nspoid)
 {
@@ -216,7 +204,6 @@ read_item(FeedbackItem *item, const JsonbValue *object, const RagMessage *messag
 				 errmsg("feedback has no score, label, comment or metadata")));
 	id = DatumGetInt64(feedback->values[FEEDBACK_MESSAGE_ID]);
 	item->message = find_message(messages, n, id, from);
-	check_source(feedback, &messages[item->message], nspoid);
 }
 
 RagFeedbackList *

@@ -15,8 +15,8 @@
 #include "message/message.h"
 
 /*
- * Puts the feedback of the session into the document as its field "feedback", if there is
- * any. Raises 42501 if there is some, and the caller may not read it. Sees what the
+ * Puts the feedback on the messages of the session into the document as its field
+ * "feedback", if there is any. Raises 42501 if there is some, and the caller may not read it. Sees what the
  * calling query sees.
  */
 extern void rag_push_feedback(RagJsonbState *state, const pg_uuid_t *session_id,
@@ -26,9 +26,9 @@ typedef struct RagFeedbackList RagFeedbackList;
 
 /*
  * Reads the array for messages that have the ids of the document yet, or none. Errors,
- * each with the place: 22023 another form, no judgment or no such message; 23503 the
- * message has fewer sources; and those of rag_check_feedback(). 0A000: the installed
- * version has no feedback.
+ * each with the place: 22023 another form, no judgment or no such message; and those of
+ * rag_check_feedback(). A message may have fewer sources than the feedback on one says, as
+ * sources can be changed. 0A000: the installed version has no feedback.
  */
 extern RagFeedbackList *rag_feedback_from_json(JsonbContainer *array,
 											   const RagMessage *messages, int n,

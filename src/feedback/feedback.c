@@ -48,7 +48,7 @@ rag_has_feedback(Datum session_id, Oid nspoid)
 	Oid table = rag_feedback_table(nspoid);
 
 	return OidIsValid(table) &&
-		rag_query_as_owner(table, &look_sql, nspoid, &session_id) > 0;
+		rag_query_as_owner(table, &look_sql, nspoid, &session_id, NULL) > 0;
 }
 
 /* ------------------------------------------------------------------------
@@ -168,15 +168,18 @@ void
 rag_delete_feedback_from(const RagSession *session, int64 from_id)
 {
 	static const RagStatement delete_sql = {
-		"DELETE FROM @extschema@.rag_feedback WHERE session_id OPERATOR(pg_catalog.=) $1"
-		" AND message_id OPERATOR(pg_catalog.>=) $2",
+		"DELETE FROM @extschema@.rag_feedback AS f WHERE f.session_id OPERATOR(pg_catalog.=) $1"
+		" AND f.message_id OPERATOR(pg_catalog.>=) $2"
+		" AND NOT EXISTS (SELECT FROM @extschema@.messages AS m"
+		" WHERE m.session_id OPERATOR(pg_catalog.=) $1"
+		" AND m.id OPERATOR(pg_catalog.=) f.message_id)",
 		2,
 		{UUIDOID, INT8OID}};
 	Datum values[] = {UUIDPGetDatum(session->id), Int64GetDatum(from_id)};
 	Oid table = rag_feedback_table(session->nspoid);
 
 	if (OidIsValid(table))
-		rag_execute_as_owner(table, &delete_sql, session->nspoid, values);
+		rag_execute_as_owner(table, &delete_sql, session->nspoid, values, NULL);
 }
 
 void
@@ -187,27 +190,29 @@ rag_delete_feedback_of(Oid table, Datum session_ids, Oid nspoid)
 		1,
 		{UUIDARRAYOID}};
 
-	rag_execute_as_owner(table, &delete_sql, nspoid, &session_ids);
+	rag_execute_as_owner(table, &delete_sql, nspoid, &session_ids, NULL);
 }
+
+/* What is in a session that the caller does not see stays, as it may have to be kept. */
+#define OF_RATER \
+	" FROM @extschema@.rag_feedback AS f WHERE f.rater OPERATOR(pg_catalog.=) $1" \
+	" AND EXISTS (SELECT FROM @extschema@.sessions AS s" \
+	" WHERE s.id OPERATOR(pg_catalog.=) f.session_id" \
+	" AND (s.metadata::pg_catalog.jsonb OPERATOR(pg_catalog.@>) ANY ($2)) IS NOT TRUE)"
 
 void
 rag_erase_rater(Datum rater, Datum keep, Oid nspoid)
 {
-	static const RagStatement look_sql = {
-		"SELECT FROM @extschema@.rag_feedback WHERE rater OPERATOR(pg_catalog.=) $1 LIMIT 1",
-		1,
-		{TEXTOID}};
-	static const RagStatement delete_sql = {
-		"DELETE FROM @extschema@.rag_feedback AS f WHERE f.rater OPERATOR(pg_catalog.=) $1"
-		" AND NOT EXISTS (SELECT FROM @extschema@.sessions AS s"
-		" WHERE s.id OPERATOR(pg_catalog.=) f.session_id"
-		" AND s.metadata::pg_catalog.jsonb OPERATOR(pg_catalog.@>) ANY ($2))",
-		2,
-		{TEXTOID, JSONBARRAYOID}};
+	static const RagStatement look_sql = {"SELECT" OF_RATER " LIMIT 1",
+										  2,
+										  {TEXTOID, JSONBARRAYOID}};
+	static const RagStatement delete_sql = {"DELETE" OF_RATER,
+											2,
+											{TEXTOID, JSONBARRAYOID}};
 	Datum values[] = {rater, keep};
 	char nulls[] = {' ', keep == (Datum) 0 ? 'n' : ' '};
 	Oid table = rag_feedback_table(nspoid);
 
-	if (OidIsValid(table) && rag_execute_as_owner(table, &look_sql, nspoid, values) > 0)
+	if (OidIsValid(table) && rag_execute_as_owner(table, &look_sql, nspoid, values, nulls) > 0)
 		rag_execute(&delete_sql, nspoid, values, nulls);
 }

@@ -1,7 +1,7 @@
 /*
  * feedback/feedback.h
  *		What feedback is: its columns, the rules that each value must keep, and how it
- *		is stored and deleted.
+ *		is deleted.
  */
 #ifndef RAG_FEEDBACK_H
 #define RAG_FEEDBACK_H
@@ -76,7 +76,7 @@ pg_noreturn extern void rag_error_no_source(int32 source_no, int count, Oid nspo
 
 /*
  * What a foreign key on messages would do: deletes the feedback of the messages of a
- * session from from_id on. The session is locked.
+ * session from from_id on that are gone. The session is locked.
  */
 extern void rag_delete_feedback_from(const RagSession *session, int64 from_id);
 
@@ -87,8 +87,8 @@ extern void rag_delete_feedback_from(const RagSession *session, int64 from_id);
 extern void rag_delete_feedback_of(Oid table, Datum session_ids, Oid nspoid);
 
 /*
- * Deletes what a person judged, except in sessions whose metadata contains an object of
- * the array keep, which may be (Datum) 0. Raises 42501 if there is some, and the caller
+ * Deletes what a person judged in sessions that the caller sees, except those whose
+ * metadata contains an object of the array keep, which may be (Datum) 0. Raises 42501 if there is some, and the caller
  * may not delete it.
  */
 extern void rag_erase_rater(Datum rater, Datum keep, Oid nspoid);

@@ -7,7 +7,7 @@ SELECT m.day, s.user_id, m.model, m.query_type,
        pg_catalog.count(*) FILTER (WHERE m.is_answer) AS answers,
        pg_catalog.count(*) FILTER (WHERE m.is_answer AND m.has_no_sources) AS answers_without_sources,
        -- An answer's input_tokens are those of the whole prompt, with the question in it.
-       COALESCE(pg_catalog.sum(COALESCE(m.input_tokens, CASE WHEN NOT m.is_answer AND m.next_input_tokens IS NULL THEN m.token_count END)), 0)::pg_catalog.int8 AS input_tokens,
+       COALESCE(pg_catalog.sum(CASE WHEN m.is_answer THEN m.input_tokens WHEN m.next_input_tokens IS NULL THEN COALESCE(m.input_tokens, m.token_count) END), 0)::pg_catalog.int8 AS input_tokens,
        COALESCE(pg_catalog.sum(CASE WHEN m.is_answer THEN COALESCE(m.output_tokens, m.token_count) END), 0)::pg_catalog.int8 AS output_tokens,
        @extschema@.rag_latency_sum(ARRAY[m.bucket, 1]) FILTER (WHERE m.is_answer AND m.bucket IS NOT NULL) AS latency
 FROM (

@@ -8,6 +8,7 @@
  */
 #include "base/compat.h"
 
+#include "catalog/pg_inherits.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "storage/lock.h"
@@ -15,22 +16,23 @@
 #include "usage/open_writers.h"
 
 static bool
-writes_to(const LockInstanceData *lock, Oid table)
+writes_to(const LockInstanceData *lock, const List *tables)
 {
 	return lock->locktag.locktag_type == LOCKTAG_RELATION &&
 		lock->locktag.locktag_field1 == MyDatabaseId &&
-		lock->locktag.locktag_field2 == table &&
-		(lock->holdMask & LOCKBIT_ON(RowExclusiveLock)) != 0 && lock->pid != MyProcPid;
+		(lock->holdMask & LOCKBIT_ON(RowExclusiveLock)) != 0 && lock->pid != MyProcPid &&
+		list_member_oid(tables, lock->locktag.locktag_field2);
 }
 
 void
 rag_wait_for_open_writers(Oid table)
 {
+	List *tables = find_all_inheritors(table, NoLock, NULL);
 	LockData *locks = GetLockStatusData();
 
 	for (int i = 0; i < locks->nelements; i++)
 	{
-		if (writes_to(&locks->locks[i], table))
+		if (writes_to(&locks->locks[i], tables))
 			VirtualXactLock(rag_lock_vxid(&locks->locks[i]), true);
 	}
 }

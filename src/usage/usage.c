@@ -18,7 +18,9 @@
 #include "utils/fmgrprotos.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
+#include "utils/acl.h"
 #include "utils/rls.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #include "base/as_owner.h"
@@ -61,7 +63,10 @@ begin_of(DateADT day, int32 later)
 	return DirectFunctionCall1(date_timestamp, DateADTGetDatum(day));
 }
 
-/* The last closed day, by a new look; -infinity if there is none. */
+/*
+ * The last closed day; -infinity if there is none. It is the same for everybody, whatever
+ * rows of the table he may see.
+ */
 static DateADT
 last_closed_day(Oid nspoid, bool read_only)
 {
@@ -69,8 +74,9 @@ last_closed_day(Oid nspoid, bool read_only)
 		"SELECT day FROM @extschema@.rag_usage_daily ORDER BY day DESC LIMIT 1",
 		0,
 		{InvalidOid}};
-	uint64 found = read_only ? rag_query(&last_sql, nspoid, NULL, NULL) :
-							   rag_execute(&last_sql, nspoid, NULL, NULL);
+	Oid table = rag_relation("rag_usage_daily", nspoid);
+	uint64 found = read_only ? rag_query_as_owner(table, &last_sql, nspoid, NULL, NULL) :
+							   rag_execute_as_owner(table, &last_sql, nspoid, NULL, NULL);
 	bool isnull;
 
 	if (found == 0)
@@ -84,11 +90,19 @@ last_closed_day(Oid nspoid, bool read_only)
  * ------------------------------------------------------------------------
  */
 
-/* What was hidden from the caller would never be counted. */
+/*
+ * Nobody waits for a caller who has no rights; and what was hidden from him would never be
+ * counted.
+ */
 static void
-require_all_rows(const char *table, Oid nspoid)
+require_all_rows(const char *table, AclMode rights, Oid nspoid)
 {
-	if (check_enable_rls(rag_relation(table, nspoid), InvalidOid, true) == RLS_ENABLED)
+	Oid relid = rag_relation(table, nspoid);
+	AclResult result = pg_class_aclcheck(relid, GetUserId(), rights);
+
+	if (result != ACLCHECK_OK)
+		aclcheck_error(result, OBJECT_TABLE, table);
+	if (check_enable_rls(relid, InvalidOid, true) == RLS_ENABLED)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("row security on table \"%s\" would hide rows from the count", table),
@@ -203,9 +217,10 @@ rag_close_days(PG_FUNCTION_ARGS)
 
 	rag_check_may_write("rag_close_days()");
 	require_read_committed();
-	require_all_rows("sessions", nspoid);
-	require_all_rows("messages", nspoid);
-	require_all_rows("rag_usage_daily", nspoid);
+	require_all_rows("sessions", ACL_SELECT, nspoid);
+	require_all_rows("messages", ACL_SELECT, nspoid);
+	require_all_rows("rag_usage_daily", ACL_SELECT, nspoid);
+	require_all_rows("rag_usage_daily", ACL_INSERT, nspoid);
 	rag_lock_relation("rag_usage_daily", nspoid, ShareRowExclusiveLock);
 	rag_wait_for_open_writers(rag_relation("messages", nspoid));
 
@@ -228,12 +243,9 @@ rag_close_days(PG_FUNCTION_ARGS)
 static void
 return_open_days(FunctionCallInfo fcinfo, DateADT from, DateADT to, Oid nspoid)
 {
-	static RagStatement open_sql = {NULL, 2, {TIMESTAMPOID, TIMESTAMPOID}};
+	static const RagStatement open_sql = {count_messages, 2, {TIMESTAMPOID, TIMESTAMPOID}};
 	Datum values[] = {begin_of(from, 0), begin_of(to, 1)};
 
-	if (open_sql.sql == NULL)
-		open_sql.sql = MemoryContextStrdup(TopMemoryContext,
-										   pstrdup(count_messages));
 	rag_return_rows_once(fcinfo, &open_sql, nspoid, values, NULL);
 }
 
@@ -262,9 +274,9 @@ rag_open_usage(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 	SPI_connect();
 	closed = last_closed_day(nspoid, true);
-	if (!DATE_IS_NOBEGIN(closed))
+	if (!DATE_NOT_FINITE(closed))
 		from = Max(from, closed + 1);
-	if (from <= to)
+	if (from <= to && closed < to)
 		return_open_days(fcinfo, from, to, nspoid);
 	SPI_finish();
 	return (Datum) 0;
@@ -288,19 +300,41 @@ rag_lock_usage(Oid nspoid)
 		rag_lock_relation("rag_usage_daily", nspoid, RowExclusiveLock);
 }
 
-void
-rag_erase_usage(Datum user_id, Oid nspoid)
+/*
+ * Is anything kept of the user? Looks with the newest snapshot: a transaction may have
+ * another that is older than the lock which rag_lock_usage() waited for.
+ */
+static bool
+has_usage(Oid table, Datum user_id, Oid nspoid)
 {
 	static const RagStatement look_sql = {
 		"SELECT FROM @extschema@.rag_usage_daily WHERE user_id OPERATOR(pg_catalog.=) $1 LIMIT 1",
 		1,
 		{TEXTOID}};
+	bool found;
+
+	CommandCounterIncrement();
+	PushActiveSnapshot(GetLatestSnapshot());
+	found = rag_query_as_owner(table, &look_sql, nspoid, &user_id, NULL) > 0;
+	PopActiveSnapshot();
+	return found;
+}
+
+void
+rag_erase_usage(Datum user_id, Oid nspoid)
+{
 	static const RagStatement erase_sql = {
 		"UPDATE @extschema@.rag_usage_daily SET user_id = NULL WHERE user_id OPERATOR(pg_catalog.=) $1",
 		1,
 		{TEXTOID}};
 	Oid table = usage_table(nspoid);
 
-	if (OidIsValid(table) && rag_execute_as_owner(table, &look_sql, nspoid, &user_id) > 0)
-		rag_execute(&erase_sql, nspoid, &user_id, NULL);
+	if (!OidIsValid(table) || !has_usage(table, user_id, nspoid))
+		return;
+	rag_execute(&erase_sql, nspoid, &user_id, NULL);
+	if (IsolationUsesXactSnapshot() && has_usage(table, user_id, nspoid))
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("could not serialize access, as days were closed meanwhile"),
+				 errhint("The transaction might succeed if retried.")));
 }

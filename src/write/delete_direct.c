@@ -127,8 +127,16 @@ has_only_our_key(Relation sessions, Relation rel)
 	return true;
 }
 
+/* Is it that of a foreign key of this table with ON DELETE CASCADE? */
+static bool
+cascades_to(const Trigger *trigger, Oid table)
+{
+	return trigger->tgfoid == F_RI_FKEY_CASCADE_DEL && OidIsValid(table) &&
+		trigger->tgconstrrelid == table;
+}
+
 /*
- * Has no trigger anything to do when a row is deleted, but those of foreign keys of these
+ * Has no trigger anything to do when a row is deleted, but those of such keys of these
  * tables (InvalidOid: of none)?
  */
 static bool
@@ -139,12 +147,25 @@ delete_triggers_are_harmless(const TriggerDesc *triggers, Oid messages, Oid feed
 		const Trigger *trigger = &triggers->triggers[i];
 
 		if (TRIGGER_FOR_DELETE(trigger->tgtype) &&
-			!(RI_FKey_trigger_type(trigger->tgfoid) == RI_TRIGGER_PK &&
-			  OidIsValid(trigger->tgconstrrelid) &&
-			  (trigger->tgconstrrelid == messages || trigger->tgconstrrelid == feedback)))
+			!cascades_to(trigger, messages) && !cascades_to(trigger, feedback))
 			return false;
 	}
 	return true;
+}
+
+/* The table if its rows go with their sessions by a key, or InvalidOid. */
+static Oid
+feedback_with_key(Relation sessions)
+{
+	const TriggerDesc *triggers = sessions->trigdesc;
+	Oid feedback = rag_feedback_table(RelationGetNamespace(sessions));
+
+	for (int i = 0; triggers && i < triggers->numtriggers; i++)
+	{
+		if (cascades_to(&triggers->triggers[i], feedback))
+			return feedback;
+	}
+	return InvalidOid;
 }
 
 static bool
@@ -166,7 +187,7 @@ messages_are_plain(Relation messages)
 static bool
 sessions_are_plain(Relation sessions, Relation messages)
 {
-	facts.feedback = rag_feedback_table(RelationGetNamespace(sessions));
+	facts.feedback = feedback_with_key(sessions);
 	if (rag_table_obstacle(sessions) != NULL ||
 		!delete_triggers_are_harmless(sessions->trigdesc, RelationGetRelid(messages),
 									  facts.feedback))

@@ -159,6 +159,44 @@ SELECT t, count(*) FROM (SELECT 'sessions', to_jsonb(s) FROM sessions s UNION AL
   SELECT 'rag_feedback', to_jsonb(f) FROM rag_feedback f UNION ALL SELECT 'rag_usage_daily', to_jsonb(u) FROM rag_usage_daily u) AS rows (t, r)
 WHERE r::text LIKE '%alice%' GROUP BY 1;
 
+-- Only that of messages that are gone, be it that a policy or a trigger keeps some.
+SELECT rag_create_session('dora') AS kept \gset
+SELECT rag_add_messages(:'kept', '[{"role": "user", "content": "q"}, {"role": "assistant", "content": "a", "sources": ["a", "b"]}]') AS ids \gset
+SELECT rag_set_feedback(:'kept', id, 1) FROM unnest(:'ids'::bigint[]) AS id;
+ALTER TABLE messages ENABLE ROW LEVEL SECURITY;
+CREATE POLICY p ON messages USING (true);
+CREATE POLICY answers_stay ON messages AS RESTRICTIVE FOR DELETE USING (role = 'user');
+SET ROLE regress_rag_chat;
+SELECT rag_delete_messages(:'kept', (:'ids'::bigint[])[1]);
+RESET ROLE;
+ALTER TABLE messages DISABLE ROW LEVEL SECURITY;
+DROP POLICY p ON messages;
+DROP POLICY answers_stay ON messages;
+SELECT f.message_id IS NOT NULL AS judged FROM messages LEFT JOIN rag_feedback AS f ON message_id = id WHERE messages.session_id = :'kept';
+-- A document has feedback on its messages only, and goes in again when sources became fewer.
+SELECT rag_set_feedback(:'kept', (:'ids'::bigint[])[2], 1, name => 'relevance', source_no => 2);
+SELECT rag_update_message(:'kept', (:'ids'::bigint[])[2], sources => '[]');
+INSERT INTO rag_feedback (session_id, message_id, name, score) VALUES (:'kept', 1000000, 'user', 1);
+SELECT rag_import_session(rag_export_session(:'kept')) AS copy \gset
+SELECT name, source_no, score FROM rag_get_feedback(:'copy');
+-- What is judged in a session that must be kept stays, also where somebody does not see it.
+SELECT rag_update_session(:'kept', '{"hold": 1}');
+UPDATE rag_feedback SET rater = 'paul' WHERE session_id = :'kept';
+SET ROLE regress_rag_chat;
+SELECT * FROM rag_erase_user('paul', keep => '{"hold": 1}');
+RESET ROLE;
+GRANT SELECT, DELETE ON rag_feedback TO regress_rag_chat;
+ALTER TABLE sessions ENABLE ROW LEVEL SECURITY;
+CREATE POLICY p ON sessions USING (user_id = 'paul');
+SET ROLE regress_rag_chat;
+SELECT * FROM rag_erase_user('paul', keep => '{"hold": 1}');
+RESET ROLE;
+ALTER TABLE sessions DISABLE ROW LEVEL SECURITY;
+DROP POLICY p ON sessions;
+REVOKE SELECT, DELETE ON rag_feedback FROM regress_rag_chat;
+SELECT count(*) FROM rag_feedback WHERE rater = 'paul';
+DELETE FROM sessions WHERE user_id = 'dora';
+
 --
 -- In documents: the ids of messages are the new ones, nothing else changes.
 --

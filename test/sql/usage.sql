@@ -74,6 +74,37 @@ SELECT count(*) FROM rag_usage(NULL, NULL);
 SELECT * FROM pg_temp.error('SELECT * FROM rag_usage(''5874897-12-31'', NULL)');
 SELECT count(*) FROM rag_usage('4714-11-24 BC', '294276-12-30');
 
+-- An answer's input_tokens are those of the whole prompt; else the question's count.
+DELETE FROM sessions;
+DELETE FROM rag_usage_daily;
+SELECT rag_create_session('dora', NULL, :'alice') IS NOT NULL AS created;
+INSERT INTO messages (session_id, role, content, created_at, token_count, metadata, query_type)
+SELECT :'alice', CASE i WHEN 1 THEN 'user' ELSE 'assistant' END, 'x', t, CASE i WHEN 1 THEN 10 END, m::jsonb, q FROM (VALUES
+  ('both', '{"input_tokens": 7}', '{"input_tokens": 100}'), ('question', '{"input_tokens": 7}', NULL), ('count', NULL, NULL), ('answer', NULL, '{"input_tokens": 100}')) AS v (q, m1, m2),
+  LATERAL (VALUES (1, m1), (2, m2)) AS w (i, m), LATERAL (SELECT timestamp '2026-01-02 12:00') AS x (t);
+INSERT INTO messages (session_id, role, content, created_at, token_count, metadata, query_type)
+VALUES (:'alice', 'user', 'x', '2026-01-03 23:59:59', 10, NULL, 'midnight'), (:'alice', 'assistant', 'x', '2026-01-04 00:00:01', NULL, '{"input_tokens": 100}', 'midnight');
+SELECT query_type, sum(input_tokens) FROM rag_usage('2026-01-02', '2026-01-04') GROUP BY 1 ORDER BY 1;
+-- A row of plain SQL at the end of time closes everything.
+INSERT INTO rag_usage_daily (day, sessions, questions, answers, answers_without_sources, input_tokens, output_tokens) VALUES ('infinity', 0, 0, 0, 0, 0, 0);
+SELECT count(*) FROM rag_usage(NULL, NULL);
+SELECT rag_close_days();
+DELETE FROM rag_usage_daily;
+-- Days are closed for everybody, whoever sees the row that says so.
+CREATE ROLE regress_rag_closer;
+GRANT SELECT ON sessions, messages, rag_usage_daily TO regress_rag_closer;
+SELECT rag_close_days('2026-01-08');
+INSERT INTO messages (session_id, role, content, created_at) VALUES (:'alice', 'user', 'late', '2026-01-07');
+ALTER TABLE rag_usage_daily ENABLE ROW LEVEL SECURITY;
+CREATE POLICY p ON rag_usage_daily USING (day = '2026-01-02');
+SET ROLE regress_rag_closer;
+SELECT DISTINCT day FROM rag_usage(NULL, NULL);
+RESET ROLE;
+ALTER TABLE rag_usage_daily DISABLE ROW LEVEL SECURITY;
+DROP POLICY p ON rag_usage_daily;
+DROP OWNED BY regress_rag_closer;
+DROP ROLE regress_rag_closer;
+
 -- Errors
 SELECT * FROM pg_temp.error('SELECT rag_close_days(LOCALTIMESTAMP::date)');
 SELECT code, message FROM pg_temp.diagnose('SELECT rag_close_days(''infinity'')');

@@ -127,11 +127,25 @@ sql($node, 'every', 'CREATE PUBLICATION every FOR ALL TABLES');
 sql($node, 'every', q(SELECT rag_add_message(rag_create_session(), 'user', 'before')));
 sql($subscriber, 'every', 'DELETE FROM rag_migration_log');
 sql($subscriber, 'every', 'CREATE SUBSCRIPTION every CONNECTION $$' . $node->connstr('every') . '$$ PUBLICATION every');
-ok( $subscriber->poll_query_until('every', q(SELECT count(*) = 3 FROM pg_subscription_rel WHERE srsubstate = 'r')),
+ok( $subscriber->poll_query_until('every', q(SELECT bool_and(srsubstate = 'r') FROM pg_subscription_rel)),
 	'a publication of all tables gets ready');
 sql($node, 'every', q(SELECT rag_add_message((SELECT id FROM sessions), 'user', 'after')));
 $node->wait_for_catchup('every');
 is(sql($subscriber, 'every', q(SELECT string_agg(content, ' ' ORDER BY id) FROM messages)), 'before after', '... with what was there, and what came then');
+
+# Feedback and usage have no primary key.
+my $judged = 'SELECT rater, score FROM rag_feedback ORDER BY rater NULLS FIRST';
+my $counted = 'SELECT day, user_id, questions FROM rag_usage_daily WHERE questions > 0';
+sql($node, 'every', <<'EOT');
+SELECT rag_set_feedback(session_id, id, -1), rag_set_feedback(session_id, id, 1, rater => 'pat') FROM messages WHERE content = 'before';
+SELECT rag_add_messages(rag_create_session('pat'), '[{"role": "user", "content": "x", "created_at": "2026-01-01"}]');
+SELECT rag_close_days();
+EOT
+$node->wait_for_catchup('every');
+is(sql($subscriber, 'every', "$judged; $counted"), "|-1\npat|1\n2026-01-01|pat|1", '... and feedback and usage');
+sql($node, 'every', q(SELECT rag_set_feedback(session_id, id, 1) FROM messages WHERE content = 'before'; SELECT rag_erase_user('pat')));
+$node->wait_for_catchup('every');
+is(sql($subscriber, 'every', "$judged; $counted"), "|1\n2026-01-01||1", '... what is replaced and erased, too');
 sql($subscriber, 'every', 'DROP SUBSCRIPTION every');
 $subscriber->stop;
 $standby->stop;
