@@ -80,6 +80,7 @@ GRANT SELECT (session_id), DELETE ON :"schema".messages TO :"keeper";
 --   reading: rag_get_feedback, rag_message_sources, rag_usage, and feedback in exports
 --   changing: rag_set_feedback, rag_import_session of feedback, and rag_close_days
 --   keeping: what rag_erase_user erases there
+-- Policies of your own on sessions and messages do not reach these tables: docs/tenants.md.
 SELECT to_regclass(format('%I.rag_feedback', :'schema')) IS NOT NULL AS has_feedback \gset
 \if :has_feedback
 GRANT SELECT ON :"schema".rag_feedback, :"schema".rag_message_sources, :"schema".rag_usage_daily

@@ -20,7 +20,7 @@ trap 'status=$?; stop_pooler; drop_all; (exit "$status"); rag_cleanup' EXIT
 # The role of the page is this test's.
 sed "s/chat_app/$app/g" "$RAG_ROOT/docs/tenants.md" >"$RAG_TMP/tenants.md"
 PGUSER=$caller sql_of "$RAG_TMP/tenants.md"
-PGUSER=$caller sql -c "ALTER TABLE sessions OWNER TO $own" -c "ALTER TABLE messages OWNER TO $own" || exit 1
+PGUSER=$caller sql -c "ALTER TABLE sessions OWNER TO $own" -c "ALTER TABLE messages OWNER TO $own" -c "ALTER TABLE rag_feedback OWNER TO $own" || exit 1
 
 # ---------------------------------------------------------------------------
 # Each function, whichever parameters it has, on a session of somebody else
@@ -74,6 +74,7 @@ state() {
   PGUSER=$caller sql -v tenant="$1" <<'SQL'
 SELECT * FROM sessions WHERE tenant = :'tenant' ORDER BY id;
 SELECT * FROM messages WHERE tenant = :'tenant' ORDER BY id;
+SELECT f.* FROM rag_feedback AS f JOIN sessions AS s ON s.id = session_id WHERE tenant = :'tenant' ORDER BY message_id;
 SQL
 }
 
@@ -83,7 +84,9 @@ new_session() {
 BEGIN;
 SELECT set_config('app.tenant', :'tenant', true) \g /dev/null
 SELECT rag_create_session('maya', '{"title": "secret title"}') AS session \gset
-SELECT :'session', rag_add_message(:'session', 'user', 'secret of ' || :'tenant', user_id => 'maya');
+SELECT rag_add_message(:'session', 'user', 'secret of ' || :'tenant', user_id => 'maya') AS message \gset
+SELECT rag_set_feedback(:'session', :message, comment => 'secret of ' || :'tenant', user_id => 'maya') \g /dev/null
+SELECT :'session', :message;
 COMMIT;
 SQL
 }
@@ -125,7 +128,8 @@ closed() {
   local name=$1
   shift
   same "$name: without a tenant, there is nothing" "0
-0" "$("$@" as_app -c "SELECT count(*) FROM sessions" -c "SELECT count(*) FROM messages")"
+0
+0" "$("$@" as_app -c "SELECT count(*) FROM sessions" -c "SELECT count(*) FROM messages" -c "SELECT count(*) FROM rag_feedback")"
   ok "$name: ... and nothing can be written" grep -q 'violates row-level security\|violates not-null' \
     <("$@" as_app -c "SELECT rag_create_session('maya')")
 }
