@@ -136,7 +136,7 @@ GRANT USAGE ON SEQUENCE $schema.messages_id_seq TO rag_writer;
 CREATE TABLE $schema.feedback (message_id int REFERENCES $schema.messages ON DELETE CASCADE, stars int);
 CREATE VIEW $schema.questions AS SELECT content FROM $schema.messages WHERE role = 'user';
 EOT
-	sql($node, $source, conversations($schema), 'rag_owner');
+	sql($node, $source, conversations($schema) . judgments($schema), 'rag_owner');
 	sql($node, $source,
 		"INSERT INTO $schema.feedback SELECT max(id), 5 FROM $schema.messages",
 		'rag_owner');

@@ -122,7 +122,7 @@ EOT
 	# What a superuser says of the functions is dumped with them.
 	sql($old, $source, "REVOKE EXECUTE ON FUNCTION $schema.$_ FROM PUBLIC; GRANT EXECUTE ON FUNCTION $schema.$_ TO rag_writer, rag_owner")
 	  for keys %{ functions_of($old, $source) };
-	sql($old, $source, $adopted ? <<"EOT" : conversations($schema), 'rag_owner');
+	sql($old, $source, $adopted ? <<"EOT" : conversations($schema) . judgments($schema), 'rag_owner');
 INSERT INTO $schema.sessions (id, user_id) VALUES ($session, 'u');
 INSERT INTO $schema.messages (session_id, role, content, sources) VALUES ($session, 'user', 'kept', '[1]');
 EOT
@@ -240,7 +240,7 @@ note('pg_dumpall');
 		# The superuser who restores it gets the tables, and gives them back.
 		is( sql($target, $db, "SELECT DISTINCT relowner::regrole FROM pg_class WHERE relnamespace = '$schema'::regnamespace AND relkind IN ('r', 'S')"),
 			sql($target, $db, 'SELECT current_user'), '... the tables are the superuser\'s');
-		sql($target, $db, "ALTER TABLE $schema.$_ OWNER TO rag_owner") for qw(sessions messages);
+		sql($target, $db, "ALTER TABLE $schema.$_ OWNER TO rag_owner") for qw(sessions messages rag_feedback rag_usage_daily);
 		my %there = map { $_ => 1 } split /\n/, rights_of($target, $db, $schema);
 		my @lacking = grep { !$there{$_} } split /\n/, rights_of($old, $db, $schema);
 		is_deeply(\@lacking, [], '... and once they are given back, owners and privileges are as they were');

@@ -81,7 +81,7 @@ GRANT SELECT (id, session_id, content) ON $schema.messages TO rag_reader;
 EOT
 	if (!$adopted)
 	{
-		sql($old, $db, conversations($schema), 'rag_owner');
+		sql($old, $db, conversations($schema) . judgments($schema), 'rag_owner');
 		sql($old, $db, "REVOKE EXECUTE ON FUNCTION $schema.rag_create_session FROM PUBLIC; GRANT EXECUTE ON FUNCTION $schema.rag_create_session TO rag_owner");
 	}
 
@@ -121,9 +121,9 @@ my $kept = keeper_state($old);
 
 # It reads what an update has left, too.
 my $head = $databases{ $chain[-1] };
-is(sqlstate($old, $head, "ALTER EXTENSION rag_events UPDATE TO '$chain[0]'", 'rag_owner'),
+is(sqlstate($old, $head, "SET rag_events.allow_data_loss = on; ALTER EXTENSION rag_events UPDATE TO '$chain[0]'", 'rag_owner'),
 	'', 'the owner of the tables can take the extension to another version');
-sql($old, $head, 'ALTER EXTENSION rag_events UPDATE', 'rag_owner');
+sql($old, $head, 'ALTER EXTENSION rag_events UPDATE;' . judgments($schema), 'rag_owner');
 $before{ $chain[-1] } = state_of($old, $head);
 $old->stop;
 $new->stop;

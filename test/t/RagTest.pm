@@ -14,7 +14,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-our @EXPORT = qw(start_server start_old_server sql sqlstate answer conversations rows_of
+our @EXPORT = qw(start_server start_old_server sql sqlstate answer conversations judgments rows_of
   rights_of is_same_text wait_until_blocked wait_until_recovered);
 
 # start_server(NAME, SETTING...): a new server. UTF-8 whatever the environment
@@ -111,7 +111,24 @@ EOT
 	  . "UPDATE $schema.sessions SET created_at = '-infinity', updated_at = '1999-12-31 23:59:59.999999' WHERE id = '${id}3';\n";
 }
 
-# rows_of(NODE, DATABASE, SCHEMA): all rows of sessions and messages as text.
+# judgments(SCHEMA): SQL for feedback and usage, where the version has them.
+sub judgments
+{
+	my ($schema) = @_;
+
+	return <<"EOT";
+SELECT to_regclass('$schema.rag_feedback') IS NOT NULL AS is_judged \\gset
+\\if :is_judged
+INSERT INTO $schema.rag_feedback (session_id, message_id, source_no, name, rater, score, label, comment, metadata)
+SELECT session_id, id, NULLIF(n, 1), 'user', NULLIF(n, 2)::text, n / 3.0::float8, E'a\\tb', E'\\\\.', '{"n": null}'
+FROM (SELECT * FROM $schema.messages ORDER BY id LIMIT 1) AS m, generate_series(1, 3) AS n;
+INSERT INTO $schema.rag_usage_daily
+SELECT DATE '2026-01-01' + n, NULLIF(n, 2)::text, 'm-1', NULL, 1, 2, 3, 4, 5, 6, ARRAY[n, 1] FROM generate_series(1, 3) AS n;
+\\endif
+EOT
+}
+
+# rows_of(NODE, DATABASE, SCHEMA): all rows of the tables but the log, as text.
 sub rows_of
 {
 	my ($node, $db, $schema) = @_;
@@ -119,6 +136,11 @@ sub rows_of
 	return sql($node, $db, <<"EOT");
 COPY (SELECT * FROM $schema.sessions ORDER BY id) TO STDOUT;
 COPY (SELECT * FROM $schema.messages ORDER BY id) TO STDOUT;
+SELECT to_regclass('$schema.rag_feedback') IS NOT NULL AS is_judged \\gset
+\\if :is_judged
+COPY (SELECT * FROM $schema.rag_feedback AS f ORDER BY f) TO STDOUT;
+COPY (SELECT * FROM $schema.rag_usage_daily AS u ORDER BY u) TO STDOUT;
+\\endif
 EOT
 }
 
