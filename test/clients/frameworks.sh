@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+#
+# The examples for frameworks keep what these give to them, directly and through PgBouncer, and their demos print what
+# they are to print. The packages come from the npm registry, as package-lock.json pins them.
+
+# shellcheck source=test/clients/common.sh
+. "$(dirname "$0")/common.sh"
+needs_node 20
+# shellcheck disable=SC2034 # for node_modules
+packages=test/clients/frameworks
+ok "npm ci" node_modules test/clients/tap.mjs
+finished
+start_pooler
+sql -c "CREATE EXTENSION rag_events" || exit 1
+
+# An adapter that one can read at once.
+ok "no example is longer than 100 lines" awk 'FNR > 100 { print FILENAME; exit 1 }' \
+  examples/langchain/*.mjs
+
+for framework in langchain; do
+  mkdir "$RAG_TMP/$framework"
+  cp "examples/$framework"/*.mjs "$RAG_TMP/tap.mjs" "$RAG_TMP/$framework"
+  cp "test/clients/frameworks/$framework.mjs" "$RAG_TMP/$framework/test.mjs"
+  LABEL="$framework" node "$RAG_TMP/$framework/test.mjs" || failures=$((failures + 1))
+  LABEL="$framework, pooled" through_pooler node "$RAG_TMP/$framework/test.mjs" || failures=$((failures + 1))
+done
+
+refused='23505 duplicate key value violates unique constraint "sessions_pkey"'
+
+# demo FRAMEWORK EXPECTED
+demo() {
+  same "$1: the demo prints the conversation" "$2"$'\n'"$refused" "$(node "$RAG_TMP/$1/demo.mjs" 2>&1)"
+}
+
+demo langchain 'A single ticket is valid for 75 minutes.
+Dogs need a child ticket.
+human: How long is a ticket valid?
+ai: A single ticket is valid for 75 minutes.
+human: And for dogs?
+ai: Dogs need a child ticket.'
+finished
