@@ -15,9 +15,9 @@ sql -c "CREATE EXTENSION rag_events" || exit 1
 
 # An adapter that one can read at once.
 ok "no example is longer than 100 lines" awk 'FNR > 100 { print FILENAME; exit 1 }' \
-  examples/langchain/*.mjs
+  examples/{agents,langchain}/*.mjs
 
-for framework in langchain; do
+for framework in agents langchain; do
   mkdir "$RAG_TMP/$framework"
   cp "examples/$framework"/*.mjs "$RAG_TMP/tap.mjs" "$RAG_TMP/$framework"
   cp "test/clients/frameworks/$framework.mjs" "$RAG_TMP/$framework/test.mjs"
@@ -32,6 +32,14 @@ demo() {
   same "$1: the demo prints the conversation" "$2"$'\n'"$refused" "$(node "$RAG_TMP/$1/demo.mjs" 2>&1)"
 }
 
+demo agents 'A single ticket is valid for 75 minutes.
+Dogs need a child ticket.
+user
+function_call
+function_call_result
+assistant
+user
+assistant'
 demo langchain 'A single ticket is valid for 75 minutes.
 Dogs need a child ticket.
 human: How long is a ticket valid?
