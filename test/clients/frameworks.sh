@@ -15,9 +15,9 @@ sql -c "CREATE EXTENSION rag_events" || exit 1
 
 # An adapter that one can read at once.
 ok "no example is longer than 100 lines" awk 'FNR > 100 { print FILENAME; exit 1 }' \
-  examples/{agents,langchain}/*.mjs
+  examples/{agents,ai-sdk,langchain}/*.mjs
 
-for framework in agents langchain; do
+for framework in agents ai-sdk langchain; do
   mkdir "$RAG_TMP/$framework"
   cp "examples/$framework"/*.mjs "$RAG_TMP/tap.mjs" "$RAG_TMP/$framework"
   cp "test/clients/frameworks/$framework.mjs" "$RAG_TMP/$framework/test.mjs"
@@ -40,6 +40,11 @@ function_call_result
 assistant
 user
 assistant'
+demo ai-sdk "200 true
+user: How long is a ticket valid?
+assistant: A single ticket is valid for 75 minutes. (m-1, done)
+user: How long is a ticket valid?
+assistant: A single ticket is valid for 75 minutes. (m-1, done)"
 demo langchain 'A single ticket is valid for 75 minutes.
 Dogs need a child ticket.
 human: How long is a ticket valid?
