@@ -15,9 +15,9 @@ sql -c "CREATE EXTENSION rag_events" || exit 1
 
 # An adapter that one can read at once.
 ok "no example is longer than 100 lines" awk 'FNR > 100 { print FILENAME; exit 1 }' \
-  examples/{agents,ai-sdk,langchain}/*.mjs
+  examples/{agents,ai-sdk,langchain,llamaindex}/*.mjs
 
-for framework in agents ai-sdk langchain; do
+for framework in agents ai-sdk langchain llamaindex; do
   mkdir "$RAG_TMP/$framework"
   cp "examples/$framework"/*.mjs "$RAG_TMP/tap.mjs" "$RAG_TMP/$framework"
   cp "test/clients/frameworks/$framework.mjs" "$RAG_TMP/$framework/test.mjs"
@@ -51,4 +51,12 @@ human: How long is a ticket valid?
 ai: A single ticket is valid for 75 minutes.
 human: And for dogs?
 ai: Dogs need a child ticket.'
+demo llamaindex 'A single ticket is valid for 75 minutes.
+Dogs need a child ticket.
+user: How long is a ticket valid?
+assistant: A single ticket is valid for 75 minutes.
+user: And for dogs?
+assistant: Dogs need a child ticket.
+tariff-04 0.91
+tariff-04 0.91'
 finished
