@@ -15,9 +15,9 @@ sql -c "CREATE EXTENSION rag_events" || exit 1
 
 # An adapter that one can read at once.
 ok "no example is longer than 100 lines" awk 'FNR > 100 { print FILENAME; exit 1 }' \
-  examples/{agents,ai-sdk,langchain,llamaindex}/*.mjs
+  examples/{agents,ai-sdk,langchain,llamaindex,mcp}/*.mjs
 
-for framework in agents ai-sdk langchain llamaindex; do
+for framework in agents ai-sdk langchain llamaindex mcp; do
   mkdir "$RAG_TMP/$framework"
   cp "examples/$framework"/*.mjs "$RAG_TMP/tap.mjs" "$RAG_TMP/$framework"
   cp "test/clients/frameworks/$framework.mjs" "$RAG_TMP/$framework/test.mjs"
