@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 #
-# The examples for frameworks keep what these give to them, directly and through PgBouncer, and their demos print what
-# they are to print. The packages come from the npm registry, as package-lock.json pins them.
+# The examples for the Agents SDK, the AI SDK, LangChain.js, LlamaIndex.TS and MCP keep what these give to them,
+# directly and through PgBouncer; what one has stored, the others go on with; and the demos print what they are to
+# print. The packages come from the npm registry, as package-lock.json pins them. No test asks a real model.
 
 # shellcheck source=test/clients/common.sh
 . "$(dirname "$0")/common.sh"
@@ -24,6 +25,9 @@ for framework in agents ai-sdk langchain llamaindex mcp; do
   LABEL="$framework" node "$RAG_TMP/$framework/test.mjs" || failures=$((failures + 1))
   LABEL="$framework, pooled" through_pooler node "$RAG_TMP/$framework/test.mjs" || failures=$((failures + 1))
 done
+mkdir "$RAG_TMP/together"
+cp test/clients/frameworks/together.mjs "$RAG_TMP/tap.mjs" "$RAG_TMP/together"
+LABEL="together" node "$RAG_TMP/together/together.mjs" || failures=$((failures + 1))
 
 refused='23505 duplicate key value violates unique constraint "sessions_pkey"'
 
