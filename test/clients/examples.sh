@@ -7,7 +7,7 @@
 # shellcheck source=test/clients/common.sh
 . "$(dirname "$0")/common.sh"
 psycopg_python
-ok "npm ci" node_modules examples/node/*.mjs examples/langchain/*.mjs test/clients/{chat_pg,tap}.mjs
+ok "npm ci" node_modules examples/node/*.mjs test/clients/{chat_pg,tap}.mjs
 finished
 start_pooler
 
@@ -104,20 +104,4 @@ for program in "$python test/clients/chat_psycopg.py" "node $RAG_TMP/chat_pg.mjs
   # shellcheck disable=SC2086 # a list of words
   LABEL="${program##*/}, pooled" through_pooler $program || failures=$((failures + 1))
 done
-
-# ---------------------------------------------------------------------------
-# LangChain
-# ---------------------------------------------------------------------------
-
-langchain='A single ticket is valid for 75 minutes.
-Dogs need a child ticket.
-human: How long is a ticket valid?
-ai: A single ticket is valid for 75 minutes.
-human: And for dogs?
-ai: Dogs need a child ticket.
-23505 duplicate key value violates unique constraint "sessions_pkey"'
-
-fresh
-same "LangChain: prints the answers and the history" "$langchain" "$(node "$RAG_TMP/demo.mjs" 2>&1)"
-same "LangChain, pooled: prints the answers and the history" "$langchain" "$(through_pooler node "$RAG_TMP/demo.mjs" 2>&1)"
 finished

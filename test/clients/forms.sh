@@ -8,7 +8,7 @@
 . "$(dirname "$0")/common.sh"
 needs_node 20
 # shellcheck disable=SC2034 # for node_modules
-packages=test/clients/forms
+packages=test/clients/frameworks
 ok "npm ci" node_modules test/clients/forms/samples.mjs
 finished
 

@@ -161,7 +161,7 @@ await test("another user's session is an error before the model is asked", async
   await assert.rejects(eves.getMessages(), { code: '23505' });
   await assert.rejects(eves.addMessage(new HumanMessage('Q')), { code: '23505' });
   await assert.rejects(eves.addMessage(new SystemMessage('Q')), { code: '23505' });
-  await eves.clear();
+  await assert.rejects(eves.clear(), { code: '23505' });
   let asked = 0;
   const model = new FakeListChatModel({ responses: ['A'] });
   const counted = model.withListeners({ onStart: () => { asked += 1; } });
@@ -215,7 +215,7 @@ await test('20 chains at once keep their histories apart', async () => {
   }));
 });
 
-const { version } = JSON.parse(readFileSync(new URL('node_modules/@langchain/core/package.json', import.meta.url)));
+const { version } = JSON.parse(readFileSync(new URL('../node_modules/@langchain/core/package.json', import.meta.url)));
 console.log(`# node ${process.version}, @langchain/core ${version}`);
 await pool.end();
 finish();
