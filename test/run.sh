@@ -240,13 +240,14 @@ for stage in $stages; do
   case $stage in
   lint) needs="$needs clang-format cppcheck shellcheck" ;;
   build) needs="$needs clang" ;;
-  tap) needs="$needs tap" wishes=pg_cron ;;
-  clients) needs="$needs $(client_needs)" ;;
+  tap) needs="$needs tap" wishes="$wishes pg_cron" ;;
+  clients) needs="$needs $(client_needs)" wishes="$wishes pgvector" ;;
   esac
 done
 # shellcheck disable=SC2086 # a list of words
 rag_require $needs
-[ -z "$wishes" ] || rag_wish "$wishes"
+# shellcheck disable=SC2086 # the same
+[ -z "$wishes" ] || rag_wish $wishes
 [ -z "$install_only" ] || exit 0
 rag_workdir
 mkdir "$RAG_TMP/log"

@@ -58,6 +58,31 @@ public class Drivers {
         equal(state(() -> first(conn, "SELECT count(*) FROM rag_get_messages(?, ?)", session, 5L)), "42883");
         equal(first(conn, "SELECT count(*) FROM rag_get_messages(?, ?)", session, 5), 2L);
       });
+      test("user ids are strings, arrays are arrays, null is NULL", () -> {
+        equal(state(() -> first(conn, "SELECT count(*) FROM rag_list_sessions(?)", 42)), "42883");
+        equal(state(() -> first(conn, "SELECT count(*) FROM rag_list_sessions(?)", session)), "42883");
+        equal(first(conn, "SELECT least(count(*), 1) FROM rag_list_sessions(?)", "maya"), 1L);
+        long id = first(conn, "SELECT rag_add_message(?, ?, ?, query_type => ?, user_id => ?)", session, "user", "x", null, "maya");
+        equal(first(conn, "SELECT count(*) FROM rag_get_messages_after(?, ?)", session, id - 1), 1L);
+        try (PreparedStatement statement = conn.prepareStatement("SELECT rag_add_messages(?, ?::jsonb)")) {
+          statement.setObject(1, session);
+          statement.setString(2, "[{\"role\": \"user\", \"content\": \"y\"}]");
+          ResultSet rows = statement.executeQuery();
+          rows.next();
+          equal(((Long[]) rows.getArray(1).getArray())[0] > id, true);
+        }
+      });
+      test("transactions, and errors with their SQLSTATE", () -> {
+        long before = first(conn, "SELECT count(*) FROM rag_get_messages(?)", session);
+        conn.setAutoCommit(false);
+        first(conn, "SELECT rag_add_message(?, ?, ?)", session, "user", "undone");
+        conn.rollback();
+        first(conn, "SELECT rag_add_message(?, ?, ?)", session, "user", "done");
+        conn.commit();
+        conn.setAutoCommit(true);
+        equal(first(conn, "SELECT count(*) FROM rag_get_messages(?)", session), before + 1);
+        equal(state(() -> first(conn, "SELECT rag_get_messages(?)", UUID.randomUUID())), "23503");
+      });
     }
     try (Connection conn = DriverManager.getConnection(args[0] + "&stringtype=unspecified")) {
       test("strings become what is wanted with stringtype=unspecified", () ->

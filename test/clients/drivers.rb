@@ -3,12 +3,13 @@ require 'json'
 require 'pg'
 
 $failures = 0
+$label = ENV['LABEL'] ? "#{ENV['LABEL']}: " : ''
 
 def test(name)
   yield
-  puts "ok - #{name}"
+  puts "ok - #{$label}#{name}"
 rescue StandardError => e
-  puts e.full_message(highlight: false), "not ok - #{name}"
+  puts e.full_message(highlight: false), "not ok - #{$label}#{name}"
   $failures += 1
 end
 
@@ -32,6 +33,20 @@ test 'Ruby pg: types of results by a map' do
   session = conn.exec_params('SELECT rag_create_session($1, $2)', ['maya', { a: 1 }.to_json]).getvalue(0, 0)
   ids = conn.exec_params('SELECT rag_add_messages($1, $2)', [session, [{ role: 'user', content: 'Hi' }].to_json]).getvalue(0, 0)
   equal(ids.map(&:class), [Integer])
+end
+
+test 'Ruby pg: transactions' do
+  session = conn.exec_params('SELECT rag_create_session($1)', ['00000000-0000-4000-8000-000000000042']).getvalue(0, 0)
+  add = ->(content) { conn.exec_params('SELECT rag_add_message($1, $2, $3)', [session, 'user', content]) }
+  begin
+    conn.transaction do
+      add.call('undone')
+      raise IndexError
+    end
+  rescue IndexError
+  end
+  conn.transaction { add.call('done') }
+  equal(conn.exec_params('SELECT content FROM rag_get_messages($1)', [session]).values, [['done']])
 end
 
 test 'Ruby pg: an error has a class and its SQLSTATE' do

@@ -1,4 +1,4 @@
-// What docs/drivers.md says of Drizzle and Kysely, over Node's pg.
+// What docs/drivers.md says of Node's pg, and of Drizzle and Kysely over it.
 import assert from 'node:assert/strict';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import { sql as drizzled } from 'drizzle-orm';
@@ -36,6 +36,53 @@ await test('Kysely: JSON.stringify() for JSON, and errors are those of pg', asyn
   await calls(async (query) => (await query.execute(db)).rows, kyselied);
   await assert.rejects(kyselied`SELECT rag_get_messages(${'00000000-0000-4000-8000-00000000ffff'})`.execute(db), { code: '23503' });
 });
+
+// transactions(RUN): whatever RUN(BODY) runs in a transaction that BODY's rejection undoes; BODY
+// is given what takes a statement.
+async function transactions(run) {
+  const { rows: [{ id }] } = await pool.query('SELECT rag_create_session($1) AS id', ['maya']);
+  await assert.rejects(run(async (query) => {
+    await query(id, 'undone');
+    throw new Error('undo');
+  }), /undo/);
+  await run((query) => query(id, 'done'));
+  assert.deepStrictEqual((await pool.query('SELECT content FROM rag_get_messages($1)', [id])).rows, [{ content: 'done' }]);
+}
+
+await test('pg: numbers and UUIDs are user ids, bigint comes as a string, null is NULL', async () => {
+  for (const user of [42, '00000000-0000-4000-8000-000000000042']) {
+    const { rows: [{ id }] } = await pool.query('SELECT rag_create_session($1) AS id', [user]);
+    const { rows: [{ ids }] } = await pool.query('SELECT rag_add_messages($1, $2, $3) AS ids', [id, JSON.stringify(messages), user]);
+    const { rows } = await pool.query('SELECT id, query_type FROM rag_get_messages($1, $2, $3, $4)', [id, 5, null, user]);
+    assert.deepStrictEqual(rows, [{ id: ids[0], query_type: null }]);
+    assert.equal(typeof ids[0], 'string');
+  }
+});
+
+await test('pg: transactions and errors', async () => {
+  await transactions(async (body) => {
+    const client = await pool.connect();
+    try {
+      await client.query('BEGIN');
+      await body((id, content) => client.query('SELECT rag_add_message($1, $2, $3)', [id, 'user', content]));
+      await client.query('COMMIT');
+    } catch (error) {
+      await client.query('ROLLBACK');
+      throw error;
+    } finally {
+      client.release();
+    }
+  });
+  await assert.rejects(pool.query('SELECT rag_get_messages($1)', ['00000000-0000-4000-8000-00000000ffff']), { code: '23503', constraint: 'messages_session_id_fkey' });
+});
+
+await test('Drizzle: transactions', () =>
+  transactions((body) => drizzle({ client: pool }).transaction((tx) =>
+    body((id, content) => tx.execute(drizzled`SELECT rag_add_message(${id}, 'user', ${content})`)))));
+
+await test('Kysely: transactions', () =>
+  transactions((body) => new Kysely({ dialect: new PostgresDialect({ pool }) }).transaction().execute((tx) =>
+    body((id, content) => kyselied`SELECT rag_add_message(${id}, 'user', ${content})`.execute(tx)))));
 
 await pool.end();
 finish();

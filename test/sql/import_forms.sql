@@ -85,8 +85,8 @@ SELECT pg_temp.import('{"id": "chat-1", "createdAt": "2026-01-02T03:04:05.000Z",
   {"id": "m3", "role": "assistant", "metadata": {"id": "other"}, "parts": []},
   {"id": "m4", "role": "assistant", "metadata": "a text", "content": "an older form", "parts": []}]}');
 
--- Older ones, as Mastra keeps them; and with keys.
-SELECT pg_temp.import('[{"role": "assistant", "idempotency_key": "k", "content": "b", "parts": [{"type": "tool-invocation", "toolInvocation": {"state": "result", "toolCallId": "t1", "toolName": "f", "args": {"a": 1}, "result": "r"}}]}, {"type": "human", "content": "x", "idempotency_key": "l"}]');
+-- Older ones, as Mastra keeps them; and with keys and sources.
+SELECT pg_temp.import('[{"role": "assistant", "idempotency_key": "k", "sources": [{"id": "s"}], "content": "b", "parts": [{"type": "tool-invocation", "toolInvocation": {"state": "result", "toolCallId": "t1", "toolName": "f", "args": {"a": 1}, "result": "r"}}]}, {"type": "human", "content": "x", "idempotency_key": "l"}]');
 SELECT idempotency_key FROM messages WHERE idempotency_key IS NOT NULL ORDER BY id;
 -- Bedrock
 SELECT pg_temp.import('[{"role": "assistant", "content": [{"text": "a"}, {"toolUse": {"toolUseId": "t", "name": "f", "input": {}}}]}, {"role": "user", "content": [{"toolResult": {"toolUseId": "t", "content": [{"text": "r"}], "status": "success"}}]}]');

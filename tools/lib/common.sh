@@ -131,6 +131,9 @@ rag_has() {
   pg_cron)
     [ -f "$("$pg" --sharedir)/extension/pg_cron.control" ]
     ;;
+  pgvector)
+    [ -f "$("$pg" --sharedir)/extension/vector.control" ]
+    ;;
   deb:*)
     ! rag_debian || dpkg-query -s "${1#deb:}" | grep '^Status:.* installed$'
     ;;
@@ -147,6 +150,7 @@ rag_packages() {
   build) echo postgresql-server-dev-@ gcc libc6-dev make ;;
   tap) echo libipc-run-perl perl postgresql-server-dev-@ ;;
   pg_cron) echo postgresql-@-cron ;;
+  pgvector) echo postgresql-@-pgvector ;;
   deb:*) echo "${1#deb:}" ;;
   *) echo "$1" ;;
   esac
