@@ -30,7 +30,7 @@ const httpError = (status, text) => Object.assign(new Error(text), { status });
 function describe(error) {
   const status = error.status ?? (error instanceof SyntaxError ? 400 : HTTP_STATUS[error.code] ?? 500);
   if (status === 500) console.error(error);
-  return [status, status === 500 ? 'Something went wrong on the server.' : [error.message, error.hint].filter(Boolean).join('. ')];
+  return [status, status === 500 ? 'Something went wrong on the server.' : error.message];
 }
 
 // A stored message as useChat() has it. Its metadata is what the page shows beside the text.

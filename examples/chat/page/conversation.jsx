@@ -49,11 +49,18 @@ export function Conversation({ session, isNew, changes, online, attempt }) {
   }
 
   useEffect(() => () => { chat.stop(); }, []); // stops reading: the server goes on writing
-  useEffect(() => end.current.scrollIntoView(), [messages.length, text === '']);
+  useEffect(() => { end.current.scrollIntoView(); }, [messages.length]);
 
   function ask(question) {
     history.replaceState(null, '', `#${session}`);
     chat.sendMessage({ text: question });
+  }
+
+  function submit(event) {
+    event.preventDefault();
+    if (busy || !text.trim()) return;
+    ask(text.trim());
+    setText('');
   }
 
   // Removes a message and all after it.
@@ -89,7 +96,7 @@ export function Conversation({ session, isNew, changes, online, attempt }) {
         {error && <p role="alert">{error.message} <button onClick={() => chat.regenerate()}>Try again</button></p>}
         <div ref={end} />
       </div>
-      <form className="ask" onSubmit={(event) => { event.preventDefault(); if (text.trim()) { ask(text.trim()); setText(''); } }}>
+      <form className="ask" onSubmit={submit}>
         <input aria-label="Question" placeholder="Ask something" autoFocus value={text} onChange={(event) => setText(event.target.value)} />
         {busy
           ? <button type="button" onClick={() => attempt(call('POST', `${path}/stop`))}>Stop</button>

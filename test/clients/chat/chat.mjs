@@ -2,17 +2,35 @@
 import assert from 'node:assert';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { chromium } from 'playwright-core';
-import { sql, startChat, startConnection, startModel, until } from './setting.mjs';
-import { finish, test } from './tap.mjs';
+import { sql, startChat, startConnection, startModel, stopChats, until } from './setting.mjs';
+import { finish, test as tapTest } from './tap.mjs';
 
 const model = await startModel();
-const chat = await startChat({
+const port = await startChat({
   ...process.env, CHAT_MODEL: new URL('model.mjs', import.meta.url).pathname, MODEL_URL: model.url,
 });
-const connection = await startConnection(chat.port);
+const connection = await startConnection(port);
 const origin = `http://127.0.0.1:${connection.port}`;
 const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: ['--no-sandbox'] });
 const problems = []; // what the page complains of
+
+// Each test goes on where the one before it has ended: after a failure there is no more to be learnt.
+async function test(name, body) {
+  let passed = false;
+  await tapTest(name, async () => { await body(); passed = true; });
+  if (passed) return;
+  console.log(problems);
+  for (const page of browser.contexts().flatMap((context) => context.pages())) {
+    console.log(`--- ${page.url()}\n${await page.locator('body').innerText()}`);
+  }
+  await end();
+}
+
+async function end() {
+  await browser.close();
+  await stopChats();
+  finish();
+}
 
 // A browser of its own, in which the user has logged in.
 async function logIn(user, at = origin) {
@@ -360,16 +378,10 @@ await test('who logs out has to log in again', async () => {
 });
 
 await test('the page has thrown no error', () => assert.deepEqual(problems, []));
-await chat.stop();
-connection.stop();
-model.stop();
-
-// ---------------------------------------------------------------------------
 
 await test('one line starts it on a server of its own, with sample conversations', async () => {
   const { PGHOST, PGPORT, PGUSER, PGDATABASE, PGCLIENTENCODING, ...environment } = process.env;
-  const own = await startChat(environment);
-  const page = await logIn('maya', `http://127.0.0.1:${own.port}`);
+  const page = await logIn('maya', `http://127.0.0.1:${await startChat(environment)}`);
   await until('samples', 8, () => items(page).count());
   for (const question of ['How long is a single ticket valid?', 'And what about dogs and bikes?']) {
     await ask(page, question);
@@ -388,9 +400,6 @@ await test('one line starts it on a server of its own, with sample conversations
     await page.getByRole('region', { name: 'Pinned' }).waitFor();
     await page.screenshot({ path: process.env.CHAT_SCREENSHOT });
   }
-  await page.context().close();
-  await own.stop();
 });
 
-await browser.close();
-finish();
+await end();

@@ -24,20 +24,24 @@ const listening = (server) => new Promise((resolve) => {
   server.listen(0, '127.0.0.1', () => resolve(server.address().port));
 });
 
-// startChat(ENVIRONMENT): runs examples/chat/run.sh; gives the port, and what ends it.
+const chats = [];
+
+// startChat(ENVIRONMENT): runs examples/chat/run.sh; gives its port.
 export async function startChat(environment) {
   const child = spawn(`${process.env.RAG_ROOT}/examples/chat/run.sh`, {
     env: { ...environment, PORT: '0' }, stdio: ['ignore', 'pipe', 'inherit'],
   });
   const ended = new Promise((resolve) => { child.on('exit', resolve); });
-  const stop = () => { child.kill(); return ended; };
+  chats.push(() => { child.kill(); return ended; });
   for await (const line of createInterface({ input: child.stdout })) {
     console.log('#', line);
     const port = /http:\/\/127\.0\.0\.1:(\d+)\//.exec(line)?.[1];
-    if (port) return { port, stop };
+    if (port) return port;
   }
   throw new Error('the chat has not started');
 }
+
+export const stopChats = () => Promise.all(chats.map((stop) => stop()));
 
 // The model: say(PIECE) waits until it is asked for more and answers that; end() ends the answer, fail() breaks it.
 export async function startModel() {
@@ -60,7 +64,6 @@ export async function startModel() {
   model.end = (...pieces) => model.say(...pieces, '');
   model.fail = () => answer(500, '');
   model.url = `http://127.0.0.1:${await listening(server)}/`;
-  model.stop = () => { server.closeAllConnections?.(); server.close(); };
   return model;
 }
 
@@ -82,6 +85,5 @@ export async function startConnection(port) {
     port: await listening(server),
     lose() { lost = true; sockets.forEach((socket) => socket.destroy()); },
     mend() { lost = false; },
-    stop() { this.lose(); server.close(); },
   };
 }
