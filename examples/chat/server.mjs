@@ -25,7 +25,6 @@ const rows = async (sql, ...parameters) => (await pool.query(sql, parameters)).r
 const value = async (sql, ...parameters) => Object.values((await rows(sql, ...parameters))[0])[0];
 
 const httpError = (status, text) => Object.assign(new Error(text), { status });
-
 // The status and the text that a client gets for an error.
 function describe(error) {
   const status = error.status ?? (error instanceof SyntaxError ? 400 : HTTP_STATUS[error.code] ?? 500);
@@ -35,9 +34,7 @@ function describe(error) {
 
 // A stored message as useChat() has it. Its metadata is what the page shows beside the text.
 const uiMessage = ({ id, role, content, sources, latency_ms, metadata }) => ({
-  id,
-  role,
-  parts: [{ type: 'text', text: content }],
+  id, role, parts: [{ type: 'text', text: content }],
   metadata: { stored: true, sources, latency_ms, status: metadata?.status },
 });
 
@@ -57,25 +54,24 @@ class Answer {
     this.id = id;
     this.send({ type: 'start', messageId: id, messageMetadata: metadata }, { type: 'text-start', id });
     this.add(text);
+    return this;
   }
 
   add(delta) {
     this.send({ type: 'text-delta', id: this.id, delta });
   }
 
-  end(metadata) {
-    this.send({ type: 'text-end', id: this.id }, { type: 'finish', messageMetadata: metadata });
-  }
-
-  close() {
-    this.closed = true;
+  end(chunk) {
+    this.send(chunk);
+    this.ended = true;
     for (const reader of this.readers) reader.end();
+    return this;
   }
 
   follow(res) {
     res.writeHead(200, { 'content-type': 'text/event-stream', 'x-vercel-ai-ui-message-stream': 'v1' });
     res.write(this.sent.join(''));
-    if (this.closed) res.end();
+    if (this.ended) res.end();
     else this.readers.add(res.on('close', () => this.readers.delete(res)));
   }
 }
@@ -85,53 +81,46 @@ class Answer {
 const answers = new Map();
 const answerKey = (user, session) => `${user} ${session}`;
 
-// Asks the model, and stores the answer as it grows. No transaction is open while the model works.
+// Asks the model, and stores the answer as it grows; returns the last chunk. No transaction is open meanwhile.
 async function writeAnswer(answer, user, session, question) {
   const start = performance.now();
+  const { signal } = answer.stopping;
   const prompt = await value('SELECT rag_get_prompt($1, max_tokens => $2, user_id => $3)', session, MAX_TOKENS, user);
   const sources = await retrieve(question.content, TOP_K);
+  const key = `answer to ${question.idempotency_key ?? randomUUID()}`;
   let content = '';
-  // The key is made of the question's id: it has one answer, however often it is asked for.
-  const put = (status, latency) => value(
+  let status = 'streaming';
+  const put = (latency) => value(
     `SELECT rag_put_message($1, $2, 'assistant', $3, sources => $4, latency_ms => $5, top_k => $6, user_id => $7, metadata => $8)`,
-    session, `answer to ${question.id}`, content, JSON.stringify(sources), latency, TOP_K, user, { status },
+    session, key, content, JSON.stringify(sources), latency, TOP_K, user, { status },
   );
-  const id = await put('streaming');
-  answer.begin(uiMessage({ id, role: 'assistant', content, sources, metadata: { status: 'streaming' } }));
-  let status = 'done';
+  answer.begin(uiMessage({ id: await put(), role: 'assistant', content, sources, metadata: { status } }));
   try {
-    for await (const piece of ask(prompt, sources, answer.stopping.signal)) {
+    for await (const piece of ask(prompt, sources, signal)) {
       content += piece;
       answer.add(piece);
-      if (answer.sent.length % PIECES === 0) await put('streaming');
+      if (answer.sent.length % PIECES === 0) await put();
     }
+    status = 'done';
   } catch (error) {
-    status = answer.stopping.signal.aborted ? 'stopped' : 'failed';
-    if (status === 'failed') console.error(error);
+    status = 'failed';
+    if (!signal.aborted) console.error(error);
   }
-  await put(status, performance.now() - start);
-  answer.end({ status });
+  if (signal.aborted) status = 'stopped';
+  await put(performance.now() - start);
+  return { type: 'finish', messageMetadata: { status } };
 }
 
 function startAnswer(user, session, question) {
-  const answer = new Answer();
+  const answer = Object.assign(new Answer(), { questionKey: question.idempotency_key });
   answers.set(answerKey(user, session), answer);
-  answer.questionKey = question.idempotency_key;
   answer.written = writeAnswer(answer, user, session, question)
-    .catch((error) => answer.send({ type: 'error', errorText: describe(error)[1] }))
-    .finally(() => {
+    .catch((error) => ({ type: 'error', errorText: describe(error)[1] }))
+    .then((chunk) => {
       answers.delete(answerKey(user, session));
-      answer.close();
+      answer.end(chunk);
       tell(user);
     });
-  return answer;
-}
-
-function storedAnswer(message) {
-  const answer = new Answer();
-  answer.begin(uiMessage(message));
-  answer.end();
-  answer.close();
   return answer;
 }
 
@@ -155,7 +144,7 @@ async function answerQuestion({ user, session, body: { question }, res }) {
   const [last] = await rows('SELECT * FROM rag_get_messages($1, max_messages => 1, user_id => $2)', session, user);
   if (!last) throw httpError(409, 'There is no question.');
   const answer = answers.get(answerKey(user, session))
-    ?? (last.role === 'user' ? startAnswer(user, session, last) : storedAnswer(last));
+    ?? (last.role === 'user' ? startAnswer(user, session, last) : new Answer().begin(uiMessage(last)).end({ type: 'finish' }));
   answer.follow(res);
 }
 
@@ -186,8 +175,7 @@ const routes = {
     user, query.get('query'), query.get('filter'), query.get('after'),
   ),
   'GET /api/folders': ({ user }) => rows(
-    `SELECT DISTINCT metadata->>'folder' AS name FROM sessions WHERE user_id = $1 AND metadata->>'folder' <> '' ORDER BY name`,
-    user,
+    `SELECT DISTINCT metadata->>'folder' AS name FROM sessions WHERE user_id = $1 AND metadata ? 'folder' ORDER BY name`, user,
   ),
   'GET /api/sessions/:session': async ({ user, session, query }) => {
     const writing = answers.get(answerKey(user, session)); // the page asks for that one by itself
@@ -243,13 +231,12 @@ async function serve(req, res) {
 
 // The page, as vite has built it.
 const dist = new URL('dist/', import.meta.url);
-const files = Object.fromEntries(readdirSync(dist).map((name) => [`/${name}`, [name, readFileSync(new URL(name, dist))]]));
+const files = new Map(readdirSync(dist).map((name) => [`/${name}`.replace('/index.html', '/'), [name, readFileSync(new URL(name, dist))]]));
 const TYPES = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css' };
-files['/'] = files['/index.html'];
 
 const server = createServer((req, res) => {
   res.setHeader('cache-control', 'no-store').setHeader('content-security-policy', "default-src 'self'; img-src 'self' data:");
-  const [name, file] = files[req.url] ?? [];
+  const [name, file] = files.get(req.url) ?? [];
   if (file) return res.setHeader('content-type', TYPES[extname(name)]).end(file);
   return serve(req, res).catch((error) => {
     const [status, text] = describe(error);

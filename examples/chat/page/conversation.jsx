@@ -91,7 +91,7 @@ export function Conversation({ session, isNew, changes, online, attempt }) {
         {messages.length === 0 && isNew && EXAMPLES.map((question) => <button key={question} onClick={() => ask(question)}>{question}</button>)}
         {messages.map((message, i) => (
           <Message key={message.id} message={message} actions={actions} busy={busy} isLast={i === messages.length - 1}
-            feedback={feedback.filter(({ message_id: id, name }) => id === message.id && name === 'user')} />
+            feedback={feedback.filter(({ message_id: id, name, rater }) => id === message.id && name === 'user' && rater === null)} />
         ))}
         {error && <p role="alert">{error.message} <button onClick={() => chat.regenerate()}>Try again</button></p>}
         <div ref={end} />

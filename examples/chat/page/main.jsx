@@ -19,7 +19,7 @@ const opened = () => (location.hash
   ? { session: location.hash.slice(1), isNew: false }
   : { session: crypto.randomUUID(), isNew: true });
 
-function Home({ user, onLogout }) {
+function Home({ user, onLogout, onExpired }) {
   const [open, setOpen] = useState(opened);
   const [changes, setChanges] = useState(0); // how often the server has told that something has changed
   const [online, setOnline] = useState(false);
@@ -29,7 +29,7 @@ function Home({ user, onLogout }) {
   useEffect(() => {
     const events = new EventSource('/api/events'); // connects again by itself
     events.onopen = () => setOnline(true);
-    events.onerror = () => setOnline(false);
+    events.onerror = () => { setOnline(false); if (events.readyState === EventSource.CLOSED) onExpired(); };
     events.onmessage = () => setChanges((n) => n + 1);
     window.onhashchange = () => setOpen(opened());
     return () => events.close();
@@ -54,7 +54,9 @@ function App() {
 
   useEffect(() => { load(); }, []);
   if (!login) return null;
-  return login.user ? <Home user={login.user} onLogout={logOut} /> : <Login users={login.users} onLogin={logIn} />;
+  return login.user
+    ? <Home user={login.user} onLogout={logOut} onExpired={load} />
+    : <Login users={login.users} onLogin={logIn} />;
 }
 
 createRoot(document.getElementById('root')).render(<App />);

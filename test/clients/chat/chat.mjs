@@ -371,10 +371,17 @@ await test('two users never see each other', async () => {
   await ben.context().close();
 });
 
-await test('who logs out has to log in again', async () => {
+await test('who logs out, or whose login has ended, has to log in again', async () => {
   await button(maya, 'Log out').click();
   await maya.getByText('Who are you?').waitFor();
   assert.equal((await maya.request.get(`${origin}/api/sessions`)).status(), 401);
+  await button(maya, 'maya').click();
+  await maya.getByText('Log out').waitFor();
+  await maya.context().clearCookies(); // the server has forgotten the login
+  connection.lose();
+  await maya.getByText('Connecting …').waitFor();
+  connection.mend();
+  await maya.getByText('Who are you?').waitFor();
 });
 
 await test('the page has thrown no error', () => assert.deepEqual(problems, []));
