@@ -24,7 +24,6 @@ export function Conversation({ session, isNew, changes, online, attempt }) {
   const [feedback, setFeedback] = useState([]);
   const [max, setMax] = useState(PAGE);
   const [text, setText] = useState('');
-  const end = useRef();
   const loads = useRef(0);
   const path = `/api/sessions/${session}`;
   const busy = status === 'submitted' || status === 'streaming';
@@ -49,7 +48,6 @@ export function Conversation({ session, isNew, changes, online, attempt }) {
   }
 
   useEffect(() => () => { chat.stop(); }, []); // stops reading: the server goes on writing
-  useEffect(() => { end.current.scrollIntoView(); }, [messages.length]);
 
   function ask(question) {
     history.replaceState(null, '', `#${session}`);
@@ -81,23 +79,25 @@ export function Conversation({ session, isNew, changes, online, attempt }) {
     <main>
       {info && (
         <header>
-          <Field name="Title" value={info.title ?? ''} placeholder={info.preview} onSave={(title) => update({ title })} />
-          <Field name="Folder" value={info.metadata?.folder ?? ''} placeholder="No folder" onSave={(folder) => update({ folder })} />
+          <Field name="Title" value={info.title} placeholder={info.preview} onSave={(title) => update({ title })} />
+          <Field name="Folder" value={info.metadata?.folder} placeholder="No folder" onSave={(folder) => update({ folder })} />
           <a href={`${path}/export`} download>Export</a>
         </header>
       )}
-      <div className="messages">
+      <div className="scroll"><div className="messages">
         {messages.length >= max && <button onClick={() => setMax(max + PAGE)}>Earlier messages</button>}
-        {messages.length === 0 && isNew && EXAMPLES.map((question) => <button key={question} onClick={() => ask(question)}>{question}</button>)}
+        {messages.length === 0 && isNew && EXAMPLES.map((question) => (
+          <button key={question} onClick={() => ask(question)}>{question}</button>
+        ))}
         {messages.map((message, i) => (
           <Message key={message.id} message={message} actions={actions} busy={busy} isLast={i === messages.length - 1}
-            feedback={feedback.filter(({ message_id: id, name, rater }) => id === message.id && name === 'user' && rater === null)} />
+            feedback={feedback.filter((given) => given.message_id === message.id && given.name === 'user' && !given.rater)} />
         ))}
         {error && <p role="alert">{error.message} <button onClick={() => chat.regenerate()}>Try again</button></p>}
-        <div ref={end} />
-      </div>
+      </div></div>
       <form className="ask" onSubmit={submit}>
-        <input aria-label="Question" placeholder="Ask something" autoFocus value={text} onChange={(event) => setText(event.target.value)} />
+        <input aria-label="Question" placeholder="Ask something" autoFocus value={text}
+          onChange={(event) => setText(event.target.value)} />
         {busy
           ? <button type="button" onClick={() => attempt(call('POST', `${path}/stop`))}>Stop</button>
           : <button>Ask</button>}
@@ -108,9 +108,9 @@ export function Conversation({ session, isNew, changes, online, attempt }) {
 
 // A text that is saved when one leaves it; an empty one is null.
 function Field({ name, value, placeholder, onSave }) {
-  const save = ({ target }) => { if (target.value.trim() !== value) onSave(target.value.trim() || null); };
+  const save = ({ target }) => { if (target.value.trim() !== (value ?? '')) onSave(target.value.trim() || null); };
   return (
-    <input key={value} aria-label={name} placeholder={placeholder ?? name} defaultValue={value} onBlur={save}
-      onKeyDown={(event) => { if (event.key === 'Enter') event.target.blur(); }} />
+    <input key={value} aria-label={name} placeholder={placeholder ?? name} defaultValue={value ?? ''} onBlur={save}
+      onKeyDown={({ key, target }) => { if (key === 'Enter') target.blur(); }} />
   );
 }

@@ -11,11 +11,16 @@ export function Message({ message, actions, feedback, busy, isLast }) {
   const sources = [].concat(metadata?.sources ?? []);
   const actable = metadata?.stored && !busy;
 
+  function save(edited) {
+    setEditing(false);
+    actions.edit(message, edited);
+  }
+
   return (
     <article className={role} aria-label={role}>
       <div>
         {editing
-          ? <Edit text={text} onCancel={() => setEditing(false)} onSave={(edited) => { setEditing(false); actions.edit(message, edited); }} />
+          ? <Edit text={text} onCancel={() => setEditing(false)} onSave={save} />
           : <p className={isWriting ? 'writing' : ''}>{text}</p>}
         {!isWriting && STATUS[metadata?.status] && <small className="status">{STATUS[metadata.status]}</small>}
         {actable && (
@@ -24,7 +29,8 @@ export function Message({ message, actions, feedback, busy, isLast }) {
             {role === 'assistant' && <button onClick={() => actions.regenerate(message)}>Regenerate</button>}
             <button onClick={() => actions.branch(message)}>Branch</button>
             {role === 'assistant' && (
-              <Vote feedback={feedback.find(({ source_no: no }) => no === null)} onVote={(judgment) => actions.judge(message, judgment)} />
+              <Vote feedback={feedback.find(({ source_no: no }) => no === null)}
+                onVote={(judgment) => actions.judge(message, judgment)} />
             )}
             {metadata.latency_ms != null && <small>{(metadata.latency_ms / 1000).toFixed(1)} s</small>}
           </footer>

@@ -70,7 +70,8 @@ export function Sidebar({ user, open, changes, online, attempt, onNew, onLogout 
     <nav>
       <header><b>{user}</b> <button onClick={onLogout}>Log out</button></header>
       <button className="new" onClick={onNew}>New chat</button>
-      <input type="search" placeholder="Search" aria-label="Search" value={query} onChange={(event) => setQuery(event.target.value)} />
+      <input type="search" placeholder="Search" aria-label="Search" value={query}
+        onChange={(event) => setQuery(event.target.value)} />
       <select aria-label="Folder" value={folder} onChange={(event) => setFolder(event.target.value)}>
         <option value="">All folders</option>
         {folders.map((name) => <option key={name}>{name}</option>)}
