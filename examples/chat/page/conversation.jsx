@@ -71,7 +71,7 @@ export function Conversation({ session, isNew, changes, online, attempt }) {
   const actions = {
     edit: (message, question) => attempt(removeFrom(message).then(() => ask(question))),
     regenerate: (message) => attempt(removeFrom(message).then(() => chat.regenerate())),
-    branch: async (message) => { location.hash = await call('POST', `${path}/messages/${message.id}/branch`); },
+    branch: (message) => attempt(call('POST', `${path}/messages/${message.id}/branch`).then((id) => { location.hash = id; })),
     judge: (message, judgment) => attempt(call('PUT', `${path}/messages/${message.id}/feedback`, judgment)),
   };
 
