@@ -24,14 +24,14 @@ function Home({ user, onLogout, onExpired }) {
   const [changes, setChanges] = useState(0); // how often the server has told that something has changed
   const [online, setOnline] = useState(false);
   const [problem, setProblem] = useState('');
-  const attempt = (promise) => promise.then(() => setProblem(''), (error) => setProblem(error.message));
+  const attempt = (promise) => promise.catch((error) => setProblem(error.message));
 
   useEffect(() => {
     const events = new EventSource('/api/events'); // connects again by itself
-    events.onopen = () => setOnline(true);
+    events.onopen = () => { setOnline(true); setProblem(''); };
     events.onerror = () => { setOnline(false); if (events.readyState === EventSource.CLOSED) onExpired(); };
     events.onmessage = () => setChanges((n) => n + 1);
-    window.onhashchange = () => setOpen(opened());
+    window.onhashchange = () => { setOpen(opened()); setProblem(''); };
     return () => events.close();
   }, []);
 
