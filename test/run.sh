@@ -27,7 +27,8 @@
 # PGPORT, PGUSER (a superuser) and PGDATABASE (empty, its own) set and rag_events
 # available. It prints "ok - what" or "not ok - what" for each test, "1..0 # SKIP
 # why" where it cannot run, and exits non-zero on failure. It names what it needs in
-# lines "rag_require NEED…", which are carried out beforehand, with root's rights.
+# lines "rag_require NEED…", and what it is skipped without in lines "rag_wish NEED…", which
+# are carried out beforehand, with root's rights.
 
 set -u
 . "$(dirname "${BASH_SOURCE[0]}")/../tools/lib/common.sh"
@@ -225,9 +226,9 @@ stage_demo() {
   rag_check "examples/demo.sh" in_build examples/demo.sh
 }
 
-# client_needs: what the client tests ask of rag_require.
+# client_needs FUNCTION: what the client tests ask of it, rag_require or rag_wish.
 client_needs() {
-  sed -n 's/^ *rag_require //p' "$RAG_ROOT"/test/clients/*.sh 2>/dev/null
+  sed -n "s/^ *$1 //p" "$RAG_ROOT"/test/clients/*.sh 2>/dev/null
 }
 
 # ---------------------------------------------------------------------------
@@ -241,12 +242,12 @@ for stage in $stages; do
   lint) needs="$needs clang-format cppcheck shellcheck" ;;
   build) needs="$needs clang" ;;
   tap) needs="$needs tap" wishes="$wishes pg_cron" ;;
-  clients) needs="$needs $(client_needs)" wishes="$wishes pgvector" ;;
+  clients) needs="$needs $(client_needs rag_require)" wishes="$wishes $(client_needs rag_wish)" ;;
   esac
 done
 # shellcheck disable=SC2086 # a list of words
 rag_require $needs
-# shellcheck disable=SC2086 # the same
+# shellcheck disable=SC2086 # a list of words
 [ -z "$wishes" ] || rag_wish $wishes
 [ -z "$install_only" ] || exit 0
 rag_workdir

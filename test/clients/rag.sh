@@ -7,6 +7,7 @@
 # shellcheck source=test/clients/common.sh
 . "$(dirname "$0")/common.sh"
 
+rag_wish pgvector
 rag_has pgvector || {
   echo "1..0 # SKIP no pgvector for this PostgreSQL (Debian has it from 17 on)"
   exit 0
