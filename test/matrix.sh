@@ -46,7 +46,7 @@ for arg in "$@"; do
   case $arg in
   -v) verbose=1 ;;
   --upgrade) upgrade=1 test=test_upgrade ;;
-  --package) test=test_package prefix=package- ;;
+  --package) test=test_package prefix=package- jobs=1 ;; # their servers choose ports
   --stages=*) stages=${arg#*=} ;;
   --no-cache) cache= ;;
   [1-9][0-9]) majors="$majors $arg" ;;
@@ -228,7 +228,7 @@ test_upgrade() {
 
 # test_package MAJOR: as test_major, for its package.
 test_package() {
-  local major=$1 dir=$chroots/package-$1 bare=$RAG_TMP/bare-$1 log=$RAG_TMP/log/$1 f
+  local major=$1 dir=$chroots/package-$1 bare=$RAG_TMP/bare-$1 log=$RAG_TMP/log/$1 p f
 
   exec 9>"$dir.lock" && flock 9
   {
@@ -241,8 +241,8 @@ test_package() {
       mv "$dir/srv/packages" "$bare/srv" &&
       in_chroot "$bare" env PG_MAJOR="$major" test/package.sh try
   } >"$log" 2>&1 || echo "not ok - the package of PostgreSQL $major" >>"$log"
-  f=$(grep -c '^not ok' "$log")
-  rag_total "$(grep -c '^ok' "$log")" "$f" 0 >>"$log"
+  p=$(grep -c '^ok ' "$log") f=$(grep -c '^not ok ' "$log")
+  rag_total "$p" "$f" 0 >>"$log"
 }
 
 test_majors() {
