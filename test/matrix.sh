@@ -9,12 +9,18 @@
 #
 #   test/matrix.sh [-v] [--no-cache] --upgrade OLD NEW…
 #
+# or the Debian package, by test/package.sh:
+#
+#   test/matrix.sh [-v] [--no-cache] --package [MAJOR…]
+#
 #   -v          print all output, not only that of failing majors
 #   --stages=…  only these stages of test/run.sh, such as --stages="build regress"
 #   --no-cache  build the chroots anew and do not keep them
 #   --upgrade   pg_upgrade, and dumps of OLD restored in NEW. Runs in a copy of the
 #               chroot of NEW, with the server of OLD beside it; the extension for
 #               OLD is built in the chroot of OLD.
+#   --package   builds the package in a chroot that has only what it is built with, and
+#               tries it in one that has nothing at all
 #
 # Needs Debian, root (or sudo) and a kernel that allows mount namespaces. Chroots
 # are kept for a week in $RAG_CACHE (/var/cache/rag_events by default). A chroot
@@ -34,10 +40,13 @@ suites="bookworm trixie forky sid experimental"
 verbose=
 majors=
 upgrade=
+test=test_major
+prefix= # of the names of the chroots
 for arg in "$@"; do
   case $arg in
   -v) verbose=1 ;;
-  --upgrade) upgrade=1 ;;
+  --upgrade) upgrade=1 test=test_upgrade ;;
+  --package) test=test_package prefix=package- jobs=1 ;; # their servers choose ports
   --stages=*) stages=${arg#*=} ;;
   --no-cache) cache= ;;
   [1-9][0-9]) majors="$majors $arg" ;;
@@ -115,7 +124,7 @@ in_chroot() {
       exec "$@" </dev/null'\'' sh "$@"' "$dir" "$@"
 }
 
-# build_chroot MAJOR SUITE DIR
+# build_chroot MAJOR SUITE DIR: a bare one, where MAJOR can be installed.
 build_chroot() {
   local major=$1 suite=$2 dir=$3 base=$2 script=
 
@@ -135,7 +144,6 @@ build_chroot() {
     printf '%s\n' "Package: src:postgresql-$major" 'Pin: release a=experimental' \
       'Pin-Priority: 990' >"$dir/etc/apt/preferences.d/experimental"
   fi
-  install_in_chroot "$major" "$dir" && rm -f "$dir"/var/cache/apt/archives/*.deb
 }
 
 # shellcheck disable=SC2086 # a list of words
@@ -143,27 +151,32 @@ install_in_chroot() {
   in_chroot "$2" env PG_MAJOR="$1" test/run.sh --install $stages
 }
 
-# ready_chroot MAJOR DIR: whether a cached chroot is there and can be used, its
+# install_for_package MAJOR DIR
+install_for_package() { in_chroot "$2" env PG_MAJOR="$1" test/package.sh install; }
+
+# ready_chroot MAJOR DIR INSTALL: whether a cached chroot is there and can be used, its
 # packages brought up to what the tests need today.
 ready_chroot() {
-  [ -f "$2/.suite" ] && install_in_chroot "$1" "$2"
+  [ -f "$2/.suite" ] && "$3" "$1" "$2"
 }
 
 is_fresh() { [ -n "$(find "$1/.suite" -mtime "-$max_age_days" 2>/dev/null)" ]; }
 
-# chroot_of MAJOR DIR: sets up DIR. A new chroot gets its name when it is
-# complete, so that one cut short is never taken for one that is.
+# chroot_of MAJOR DIR [INSTALL]: sets up DIR, with the packages that the function INSTALL
+# installs. A new chroot gets its name when it is complete, so that one cut short is never
+# taken for one that is.
 chroot_of() {
-  local major=$1 dir=$2 suite
+  local major=$1 dir=$2 install=${3:-install_in_chroot} suite
 
-  is_fresh "$dir" && ready_chroot "$major" "$dir" && return
-  if suite=$(suite_of "$major") && build_chroot "$major" "$suite" "$dir.new"; then
+  is_fresh "$dir" && ready_chroot "$major" "$dir" "$install" && return
+  if suite=$(suite_of "$major") && build_chroot "$major" "$suite" "$dir.new" && "$install" "$major" "$dir.new"; then
+    rm -f "$dir.new"/var/cache/apt/archives/*.deb
     echo "$suite" >"$dir.new/.suite"
     rm -rf "$dir" && mv "$dir.new" "$dir"
     return
   fi
   rm -rf "$dir.new"
-  ready_chroot "$major" "$dir"
+  ready_chroot "$major" "$dir" "$install"
 }
 
 # ---------------------------------------------------------------------------
@@ -213,12 +226,31 @@ test_upgrade() {
   in_chroot "$dir" env PG_MAJOR="$major" test/upgrade.sh test "$old" /srv/old.tar >"$log" 2>&1
 }
 
+# test_package MAJOR: as test_major, for its package.
+test_package() {
+  local major=$1 dir=$chroots/package-$1 bare=$RAG_TMP/bare-$1 log=$RAG_TMP/log/$1 p f
+
+  exec 9>"$dir.lock" && flock 9
+  {
+    chroot_of "$major" "$chroots/bare-$major" true &&
+      chroot_of "$major" "$dir" install_for_package &&
+      cp -a --reflink=auto "$chroots/bare-$major" "$bare"
+  } >"$log.setup" 2>&1 || return
+  {
+    in_chroot "$dir" env PG_MAJOR="$major" test/package.sh build &&
+      mv "$dir/srv/packages" "$bare/srv" &&
+      in_chroot "$bare" env PG_MAJOR="$major" test/package.sh try
+  } >"$log" 2>&1 || echo "not ok - the package of PostgreSQL $major" >>"$log"
+  p=$(grep -c '^ok ' "$log") f=$(grep -c '^not ok ' "$log")
+  rag_total "$p" "$f" 0 >>"$log"
+}
+
 test_majors() {
   local major
 
   for major in $majors; do
     while [ "$(jobs -rp | wc -l)" -ge "$jobs" ]; do wait -n; done
-    if [ -n "$old" ]; then test_upgrade "$major" & else test_major "$major" & fi
+    "$test" "$major" &
   done
   wait
 }
@@ -227,7 +259,7 @@ test_majors() {
 report() {
   local log=$RAG_TMP/log/$1 suite p=0 f=0 s=0
 
-  suite=$(cat "$chroots/$1/.suite" 2>/dev/null)
+  suite=$(cat "$chroots/$prefix$1/.suite" 2>/dev/null)
   if [ ! -e "$log" ]; then
     tail -n 20 "$log.setup" "$RAG_TMP/log/old" 2>/dev/null
     echo "SKIPPED: PostgreSQL $1: $(why_skipped "$1")"

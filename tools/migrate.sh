@@ -117,7 +117,8 @@ SELECT COALESCE(pg_catalog.max(extversion), '') FROM pg_catalog.pg_extension WHE
 SELECT COALESCE(pg_catalog.max(nspname), '') FROM pg_catalog.pg_extension e
   JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace WHERE extname = 'rag_events';
 SELECT pg_catalog.count(*) FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_extension e ON e.extnamespace = p.pronamespace
-  WHERE extname = 'rag_events' AND starts_with(proname, 'rag_') AND probin IS DISTINCT FROM '\$libdir/rag_events'
+  WHERE extname = 'rag_events' AND starts_with(proname, 'rag_')
+    AND COALESCE(probin, '') NOT IN ('rag_events', '\$libdir/rag_events')
     AND NOT EXISTS (SELECT FROM pg_catalog.pg_roles AS r WHERE r.oid = proowner AND rolsuper);
 SELECT count(*) > 0 AS available FROM pg_catalog.pg_available_extensions WHERE name = 'rag_events' \gset
 \if :available

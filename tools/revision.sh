@@ -214,10 +214,17 @@ if [ -f META.json ]; then
   sed "s/\"version\": *\"${head//./\\.}\(\.0\)\{0,1\}\"/\"version\": \"$version\1\"/" META.json >"$tmp/meta" &&
     cat "$tmp/meta" >META.json
 fi
+if [ -f debian/changelog ]; then
+  {
+    printf '%s\n\n' "rag-events ($version.0-1) UNRELEASED; urgency=medium" "  * New version $version."
+    printf '%s  %s\n\n' "$(sed -n '/^ -- /{s/>.*/>/p;q}' debian/changelog)" "$(date -R)"
+    cat debian/changelog
+  } >"$tmp/debian" && cat "$tmp/debian" >debian/changelog
+fi
 
 echo "Revision $revision, version $version:"
 printf '  %s\n' "$up" "$down" "schema/rag_events--$version.json" "test/sql/$name.sql" \
-  "expected/$name.out" CHANGELOG.md rag_events.control
+  "expected/$name.out" CHANGELOG.md debian/changelog rag_events.control
 if [ -n "${DBNAME-}" ]; then
   echo "Review both scripts. Then \"make snapshot\" runs them on a private server and notes the result."
 else

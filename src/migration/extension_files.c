@@ -24,19 +24,28 @@
 #define SCRIPT_PREFIX "rag_events--"
 #define SCRIPT_SUFFIX ".sql"
 
-static char *
-system_directory(void)
-{
-	char sharepath[MAXPGPATH];
-
-	get_share_path(my_exec_path, sharepath);
-	return psprintf("%s/extension", sharepath);
-}
-
 static bool
 has_control_file(const char *directory, const char *extension)
 {
 	return access(psprintf("%s/%s.control", directory, extension), F_OK) == 0;
+}
+
+/*
+ * Before PostgreSQL 18, Debian's has a setting of its own, extension_destdir: where an
+ * extension lies below it, as a package that is being built does, it comes first.
+ */
+static char *
+system_directory(const char *extension)
+{
+	const char *destdir = GetConfigOption("extension_destdir", true, false);
+	char sharepath[MAXPGPATH];
+	char *directory;
+
+	get_share_path(my_exec_path, sharepath);
+	directory = psprintf("%s%s/extension", destdir ? destdir : "", sharepath);
+	return has_control_file(directory, extension) ?
+		directory :
+		psprintf("%s/extension", sharepath);
 }
 
 /*
@@ -55,7 +64,7 @@ extension_directory(const char *extension)
 		int len = end ? (int) (end - path) : (int) strlen(path);
 		char *entry = pnstrdup(path, len);
 		char *directory = strcmp(entry, "$system") == 0 ?
-			system_directory() :
+			system_directory(extension) :
 			psprintf("%s/extension", entry);
 
 		canonicalize_path(directory);
@@ -63,7 +72,7 @@ extension_directory(const char *extension)
 			return directory;
 		path += end ? len + 1 : len;
 	}
-	return system_directory();
+	return system_directory(extension);
 }
 
 static FILE *

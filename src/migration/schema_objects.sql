@@ -249,11 +249,13 @@ CROSS JOIN LATERAL (
   UNION ALL
   SELECT 0, 'function', f.object, NULL, f.sig,  -- a column's default may call it
          jsonb_build_object(
-           'definition', pg_get_functiondef(f.oid),
+           'definition', f.ddl,
            'owner', CASE WHEN r.rolsuper THEN 'a superuser' ELSE r.rolname::text END),
-         pg_get_functiondef(f.oid)
+         f.ddl
   FROM (
-    SELECT p.oid, p.proowner, format('%I.%I(%s)', here.nspname, p.proname, oidvectortypes(p.proargtypes)) AS sig,
+    SELECT -- releases before 1.4 called the same library $libdir/rag_events
+           replace(pg_get_functiondef(p.oid), 'AS ''$libdir/rag_events''', 'AS ''rag_events''') AS ddl,
+           p.proowner, format('%I.%I(%s)', here.nspname, p.proname, oidvectortypes(p.proargtypes)) AS sig,
            format('function %s(%s)', p.proname, oidvectortypes(p.proargtypes)) AS object
     FROM pg_proc p
     WHERE p.pronamespace = here.nspoid AND p.prokind = 'f' AND starts_with(p.proname, 'rag_')

@@ -19,9 +19,9 @@
 extern bool rag_touch_directly(const RagSession *session);
 
 /*
- * Locks the session as SELECT FOR NO KEY UPDATE does, and returns true. Returns false, with
- * nothing done, if only that can do it: the table is not plain for the caller, somebody
- * else has a lock, or there is no such session.
+ * Locks the session as SELECT FOR NO KEY UPDATE does, and returns true. Returns false,
+ * with nothing done, if only that can do it: the table is not plain for the caller,
+ * somebody else has a lock, or there is no such session.
  */
 extern bool rag_lock_directly(const RagSession *session);
 

@@ -122,6 +122,8 @@ sql -c "DROP EXTENSION rag_events"
 
 run upgrade >/dev/null
 says "check finds nothing" "is as version $head of rag_events says" check
+PGUSER=$caller sql -c "UPDATE pg_proc SET probin = '\$libdir/rag_events' WHERE probin = 'rag_events'"
+says "nor where an older release made the functions" "is as version $head of rag_events says" check
 sql -c "CREATE INDEX own_index ON messages (role)"
 says "what users added is told, and no fault" "^not_dumped: index own_index$" check
 says "keep-local has it kept" "keep what was added to the tables \(1\), by extension rag_local_$PGDATABASE\.$" keep-local

@@ -77,6 +77,27 @@ SELECT is_current FROM rag_migrations() WHERE is_head;
 SELECT * FROM walk(-1);
 SELECT rag_version();
 
+-- The functions of a database that an older release has installed call the library
+-- $libdir/rag_events. That is no difference, before, during and after an update.
+DO $$
+DECLARE
+  definition text;
+BEGIN
+  FOR definition IN
+    SELECT replace(pg_get_functiondef(oid), 'AS ''rag_events''', 'AS ''$libdir/rag_events''')
+    FROM pg_proc WHERE probin = 'rag_events'
+  LOOP
+    EXECUTE definition;
+  END LOOP;
+END $$;
+SELECT DISTINCT probin FROM pg_proc WHERE starts_with(proname, 'rag_');
+SELECT * FROM rag_check_schema();
+SELECT * FROM walk(1);
+SELECT * FROM rag_check_schema();
+SELECT probin FROM pg_proc WHERE probin LIKE '%rag_events' GROUP BY probin ORDER BY probin COLLATE "C";
+SELECT * FROM walk(-1);
+SELECT * FROM rag_check_schema();
+
 -- What an update would run: the scripts on PostgreSQL's own path, in its order.
 CREATE FUNCTION headings(script text) RETURNS text[] LANGUAGE sql AS $$
   SELECT array_agg(m[1] ORDER BY o)

@@ -769,7 +769,7 @@ sub helpers
 
 		$script =~ s/\@extschema\@/chat/g;
 		$script =~ s/\@extowner\@/attacker/g;
-		$script =~ s/MODULE_PATHNAME/\$libdir\/rag_events/g;
+		$script =~ s/MODULE_PATHNAME/rag_events/g;
 		while ($script =~ /^(CREATE FUNCTION chat\.(\w+)\([^;]*;)/mg)
 		{
 			my ($create, $name) = ($1, $2);

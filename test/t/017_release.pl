@@ -58,5 +58,6 @@ my ($default) = slurp_file("$root/rag_events.control") =~ /^default_version = '(
 like($meta->{version}, qr/^\Q$default\E\.\d+$/, 'its version begins with the default version');
 is($meta->{provides}{rag_events}{version}, $meta->{version}, '... and is that of the extension');
 like(slurp_file("$root/CHANGELOG.md"), qr/^## \[?\Q$default\E\b/m, 'the change log has a section for it');
+like(slurp_file("$root/debian/changelog"), qr/^rag-events \(\Q$meta->{version}\E-\d+\) /, '... and that of Debian, too');
 
 done_testing();
