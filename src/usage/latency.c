@@ -77,15 +77,27 @@ make_histogram(int n)
 {
 	Size size = ARR_OVERHEAD_NONULLS(1) + sizeof(Pair) * n;
 	ArrayType *array = palloc0(size);
+	int *length;
+	int *first;
 
 	SET_VARSIZE(array, size);
 	array->ndim = 1;
 	array->elemtype = INT4OID;
-	ARR_DIMS(array)
-	[0] = n * 2;
-	ARR_LBOUND(array)
-	[0] = 1;
+	length = ARR_DIMS(array);
+	first = ARR_LBOUND(array); /* needs the number of dimensions */
+	*length = n * 2;
+	*first = 1;
 	return array;
+}
+
+/* Only the first n pairs were filled in. */
+static void
+cut_histogram(ArrayType *array, int n)
+{
+	int *length = ARR_DIMS(array);
+
+	*length = n * 2;
+	SET_VARSIZE(array, ARR_OVERHEAD_NONULLS(1) + sizeof(Pair) * n);
 }
 
 /* What does not fit stays at the largest number. */
@@ -155,9 +167,7 @@ merge(const Pair *a, int na, const Pair *b, int nb)
 	}
 	if (n == 0)
 		return construct_empty_array(INT4OID);
-	ARR_DIMS(result)
-	[0] = n * 2;
-	SET_VARSIZE(result, ARR_OVERHEAD_NONULLS(1) + sizeof(Pair) * n);
+	cut_histogram(result, n);
 	return result;
 }
 
