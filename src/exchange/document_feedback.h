@@ -27,8 +27,8 @@ typedef struct RagFeedbackList RagFeedbackList;
 /*
  * Reads the array for messages that have the ids of the document yet, or none. Errors,
  * each with the place: 22023 another form, no judgment or no such message; and those of
- * rag_check_feedback(). A message may have fewer sources than the feedback on one says, as
- * sources can be changed. 0A000: the installed version has no feedback.
+ * rag_check_feedback(). A message may have fewer sources than the feedback on one of them
+ * says, as sources can be changed. 0A000: the installed version has no feedback.
  */
 extern RagFeedbackList *rag_feedback_from_json(JsonbContainer *array,
 											   const RagMessage *messages, int n,

@@ -213,6 +213,7 @@ rag_erase_rater(Datum rater, Datum keep, Oid nspoid)
 	char nulls[] = {' ', keep == (Datum) 0 ? 'n' : ' '};
 	Oid table = rag_feedback_table(nspoid);
 
-	if (OidIsValid(table) && rag_execute_as_owner(table, &look_sql, nspoid, values, nulls) > 0)
+	if (OidIsValid(table) &&
+		rag_execute_as_owner(table, &look_sql, nspoid, values, nulls) > 0)
 		rag_execute(&delete_sql, nspoid, values, nulls);
 }

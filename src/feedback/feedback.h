@@ -88,8 +88,8 @@ extern void rag_delete_feedback_of(Oid table, Datum session_ids, Oid nspoid);
 
 /*
  * Deletes what a person judged in sessions that the caller sees, except those whose
- * metadata contains an object of the array keep, which may be (Datum) 0. Raises 42501 if there is some, and the caller
- * may not delete it.
+ * metadata contains an object of the array keep, which may be (Datum) 0. Raises 42501 if
+ * there is some, and the caller may not delete it.
  */
 extern void rag_erase_rater(Datum rater, Datum keep, Oid nspoid);
 

@@ -91,8 +91,8 @@ last_closed_day(Oid nspoid, bool read_only)
  */
 
 /*
- * Nobody waits for a caller who has no rights; and what was hidden from him would never be
- * counted.
+ * Nobody waits for a caller who has no rights; and what was hidden from him would never
+ * be counted.
  */
 static void
 require_all_rows(const char *table, AclMode rights, Oid nspoid)
@@ -243,7 +243,9 @@ rag_close_days(PG_FUNCTION_ARGS)
 static void
 return_open_days(FunctionCallInfo fcinfo, DateADT from, DateADT to, Oid nspoid)
 {
-	static const RagStatement open_sql = {count_messages, 2, {TIMESTAMPOID, TIMESTAMPOID}};
+	static const RagStatement open_sql = {count_messages,
+										  2,
+										  {TIMESTAMPOID, TIMESTAMPOID}};
 	Datum values[] = {begin_of(from, 0), begin_of(to, 1)};
 
 	rag_return_rows_once(fcinfo, &open_sql, nspoid, values, NULL);
