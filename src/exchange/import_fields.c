@@ -4,6 +4,7 @@
  */
 #include "base/compat.h"
 
+#include "catalog/pg_type_d.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/formatting.h"
