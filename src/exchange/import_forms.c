@@ -202,6 +202,7 @@ static const RagField ui_fields[] = {
 	{"id", CHAT_ANY_KIND, CHAT_KEEP, 0},
 	{"metadata", CHAT_MESSAGE, CHAT_METADATA, 0},
 	{"createdAt", CHAT_MESSAGE, CHAT_TIME, 0},
+	{"created_at", CHAT_MESSAGE, CHAT_TIME, 0},
 	{"sources", CHAT_MESSAGE, CHAT_COLUMN, COL_SOURCES},
 	END_OF_FIELDS,
 };

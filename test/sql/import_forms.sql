@@ -83,7 +83,7 @@ SELECT pg_temp.import('{"id": "chat-1", "createdAt": "2026-01-02T03:04:05.000Z",
     {"type": "tool-later", "toolCallId": "t3", "state": "input-streaming"},
     {"type": "step-start"}, {"type": "text", "text": "Cold", "state": "done"}, {"type": "text", "text": "."}, {"type": "source-url", "sourceId": "1", "url": "http://example.com"}, {"type": "data-x", "data": 1}]},
   {"id": "m3", "role": "assistant", "metadata": {"id": "other"}, "parts": []},
-  {"id": "m4", "role": "assistant", "metadata": "a text", "content": "an older form", "parts": []}]}');
+  {"id": "m4", "role": "assistant", "metadata": "a text", "content": "an older form", "created_at": "2026-01-02T03:04:05", "parts": []}]}');
 
 -- Older ones, as Mastra keeps them; and with keys and sources.
 SELECT pg_temp.import('[{"role": "assistant", "idempotency_key": "k", "sources": [{"id": "s"}], "content": "b", "parts": [{"type": "tool-invocation", "toolInvocation": {"state": "result", "toolCallId": "t1", "toolName": "f", "args": {"a": 1}, "result": "r"}}]}, {"type": "human", "content": "x", "idempotency_key": "l"}]');
