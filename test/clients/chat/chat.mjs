@@ -35,7 +35,7 @@ async function end() {
 // A browser of its own, in which the user has logged in.
 async function logIn(user, at = origin) {
   const context = await browser.newContext({ viewport: { width: 1100, height: 700 } });
-  context.setDefaultTimeout(30000);
+  context.setDefaultTimeout(60000);
   context.on('weberror', (error) => problems.push(String(error.error())));
   const page = await context.newPage();
   await page.goto(at);
