@@ -287,6 +287,11 @@ await test('a conversation of another program is imported, and goes on', async (
   await button(maya, 'Save').click();
   await model.end('Hoho.');
   await holds(maya, 'Ho', 'Hoho.');
+  await import_('sources.json', [
+    { role: 'user', content: 'Hi' }, { role: 'assistant', content: 'Hello!', sources: [{ title: { a: 1 }, text: ['b'] }, 'faq', 7, null] },
+  ]);
+  await shows(maya, 'Hi', 'Hello!');
+  await until('sources', 4, () => messages(maya).last().locator('ol li').count());
   await import_('wrong.json', [{ role: 'robot', content: 'Hi' }]);
   await maya.getByRole('alert').getByText('invalid message role "robot"').waitFor();
   await button(maya, 'OK').click();
