@@ -8,7 +8,7 @@ const PASSAGES = [
   ['tariff-09', 'Tariff, part 9', 'Dogs need a child ticket; those that fit into a bag ride free.'],
   ['tariff-11', 'Tariff, part 11', 'A bike needs a ticket of its own for 1.80, and stays at home on weekdays from 7:00 to 9:00.'],
   ['night-02', 'Night lines', 'At night the lines N1 to N4 leave the harbour every 40 minutes, at the usual price.'],
-  ['lost-01', 'Lost property', 'What was lost in a tram is kept at the depot for six weeks, from the day after.'],
+  ['lost-01', 'Lost property', 'Things lost in a tram are kept at the depot for six weeks, from the day after.'],
 ].map(([document_id, title, text]) => ({ document_id, title, text }));
 
 const words = (text) => new Set(text.toLowerCase().match(/\p{L}{4,}/gu)?.map((word) => word.replace(/s$/, '')));

@@ -33,6 +33,7 @@ SQL
 if [ -n "${PGDATABASE-}${PGSERVICE-}" ]; then
   rag_require npm
   rag_workdir
+  rag_note "On the database ${PGDATABASE-of service $PGSERVICE}"
   serve=()
 else
   rag_require npm server build

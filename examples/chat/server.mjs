@@ -19,7 +19,6 @@ const HTTP_STATUS = { '22P02': 400, 23503: 404, 23505: 409, 22001: 422, 22003: 4
 
 const pool = new pg.Pool();
 pool.on('error', (error) => console.error(error.message)); // an idle connection has ended
-
 // What comes from a user is always a parameter, never a part of the SQL.
 const rows = async (sql, ...parameters) => (await pool.query(sql, parameters)).rows;
 const value = async (sql, ...parameters) => Object.values((await rows(sql, ...parameters))[0])[0];
@@ -245,6 +244,7 @@ const server = createServer((req, res) => {
   });
 });
 
+const version = await value('SELECT rag_version()');
 server.listen(process.env.PORT ?? 3000, '127.0.0.1', () => {
-  console.log(`The chat is at http://127.0.0.1:${server.address().port}/ (Ctrl-C ends it).`);
+  console.log(`rag_events ${version}. The chat is at http://127.0.0.1:${server.address().port}/ (Ctrl-C ends it).`);
 });

@@ -3,6 +3,9 @@ import { useState } from 'react';
 
 const STATUS = { stopped: 'Stopped', failed: 'The model has failed', streaming: 'Interrupted' };
 
+// A source is any JSON, such as an import has brought in.
+const firstText = (...values) => values.find((value) => typeof value === 'string');
+
 export function Message({ message, actions, feedback, busy, isLast }) {
   const { role, parts, metadata } = message;
   const [editing, setEditing] = useState(false);
@@ -40,8 +43,9 @@ export function Message({ message, actions, feedback, busy, isLast }) {
         <ol aria-label="Sources">
           {sources.map((source, i) => (
             <li key={i}>
-              <b>{source?.title ?? source?.document_id ?? 'Source'}</b> {source?.score != null && <small>{source.score}</small>}
-              <span>{source?.text ?? (typeof source === 'string' ? source : '')}</span>
+              <b>{firstText(source?.title, source?.document_id, source?.url) ?? 'Source'}</b>
+              {typeof source?.score === 'number' && <small> {source.score}</small>}
+              <span>{firstText(source, source?.text, source?.content)}</span>
               {actable && (
                 <Vote plain feedback={feedback.find(({ source_no: no }) => no === i + 1)}
                   onVote={(judgment) => actions.judge(message, { ...judgment, source_no: i + 1 })} />

@@ -35,7 +35,7 @@ async function end() {
 // A browser of its own, in which the user has logged in.
 async function logIn(user, at = origin) {
   const context = await browser.newContext({ viewport: { width: 1100, height: 700 } });
-  context.setDefaultTimeout(30000);
+  context.setDefaultTimeout(60000);
   context.on('weberror', (error) => problems.push(String(error.error())));
   const page = await context.newPage();
   await page.goto(at);
@@ -287,6 +287,11 @@ await test('a conversation of another program is imported, and goes on', async (
   await button(maya, 'Save').click();
   await model.end('Hoho.');
   await holds(maya, 'Ho', 'Hoho.');
+  await import_('sources.json', [
+    { role: 'user', content: 'Hi' }, { role: 'assistant', content: 'Hello!', sources: [{ title: { a: 1 }, text: ['b'] }, 'faq', 7, null] },
+  ]);
+  await shows(maya, 'Hi', 'Hello!');
+  await until('sources', 4, () => messages(maya).last().locator('ol li').count());
   await import_('wrong.json', [{ role: 'robot', content: 'Hi' }]);
   await maya.getByRole('alert').getByText('invalid message role "robot"').waitFor();
   await button(maya, 'OK').click();

@@ -12,7 +12,7 @@ export const sql = (text) => execFileSync('psql', ['-X', '-q', '-A', '-t', '-v',
 // until(NAME, EXPECTED, BODY): BODY gives EXPECTED, now or after a while.
 export async function until(name, expected, body) {
   let actual;
-  for (let i = 0; i < 600; i += 1) {
+  for (let i = 0; i < 1200; i += 1) {
     actual = await body();
     if (isDeepStrictEqual(actual, expected)) return;
     await new Promise((resolve) => { setTimeout(resolve, 50); });
@@ -46,7 +46,6 @@ export const stopChats = () => Promise.all(chats.map((stop) => stop()));
 // The model: say(PIECE) waits until it is asked for more and answers that; end() ends the answer, fail() breaks it.
 export async function startModel() {
   const asked = []; // requests that wait
-  let wake = () => {};
   const model = { prompt: null, waiting: () => asked.length };
   const server = createServer(async (req, res) => {
     let text = '';
@@ -54,10 +53,9 @@ export async function startModel() {
     asked.push(res);
     model.prompt = JSON.parse(text);
     res.on('close', () => { if (asked.includes(res)) asked.splice(asked.indexOf(res), 1); });
-    wake();
   });
   const answer = async (status, piece) => {
-    while (asked.length === 0) await new Promise((resolve) => { wake = resolve; });
+    await until('the model is asked', true, () => asked.length > 0);
     asked.shift().writeHead(status).end(piece);
   };
   model.say = async (...pieces) => { for (const piece of pieces) await answer(200, piece); };
