@@ -204,7 +204,8 @@ LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 1000 AS 'MODULE_PATHNAME', 'rag_open_
 
 --
 -- PostgreSQL puts this query in the place of the call: what adds up closed days reads
--- the table, and nothing is stored on the way.
+-- the table, and nothing is stored on the way. (With the days in the first SELECT of the
+-- UNION, that would be a step of its own for each row.)
 --
 CREATE FUNCTION @extschema@.rag_usage(
   from_day pg_catalog.date,
@@ -223,15 +224,19 @@ CREATE FUNCTION @extschema@.rag_usage(
   latency                 pg_catalog.int4[]
 )
 LANGUAGE sql STABLE PARALLEL RESTRICTED ROWS 10000 AS $$
-SELECT d.day, d.user_id, d.model, d.query_type, d.sessions, d.questions, d.answers,
-  d.answers_without_sources, d.input_tokens, d.output_tokens, d.latency
-FROM @extschema@.rag_usage_daily AS d
-WHERE d.day OPERATOR(pg_catalog.>=) COALESCE($1, '-infinity'::pg_catalog.date)
-  AND d.day OPERATOR(pg_catalog.<=) COALESCE($2, 'infinity'::pg_catalog.date)
-UNION ALL
-SELECT o.day, o.user_id, o.model, o.query_type, o.sessions, o.questions, o.answers,
-  o.answers_without_sources, o.input_tokens, o.output_tokens, o.latency
-FROM @extschema@.rag_open_usage($1, $2) AS o
+SELECT u.day, u.user_id, u.model, u.query_type, u.sessions, u.questions, u.answers,
+  u.answers_without_sources, u.input_tokens, u.output_tokens, u.latency
+FROM (
+  SELECT d.day, d.user_id, d.model, d.query_type, d.sessions, d.questions, d.answers,
+    d.answers_without_sources, d.input_tokens, d.output_tokens, d.latency
+  FROM @extschema@.rag_usage_daily AS d
+  UNION ALL
+  SELECT o.day, o.user_id, o.model, o.query_type, o.sessions, o.questions, o.answers,
+    o.answers_without_sources, o.input_tokens, o.output_tokens, o.latency
+  FROM @extschema@.rag_open_usage($1, $2) AS o
+) AS u
+WHERE u.day OPERATOR(pg_catalog.>=) COALESCE($1, '-infinity'::pg_catalog.date)
+  AND u.day OPERATOR(pg_catalog.<=) COALESCE($2, 'infinity'::pg_catalog.date)
 $$;
 
 --
