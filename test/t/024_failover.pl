@@ -132,15 +132,15 @@ is_same_text(rows_of($primary, 'postgres', 'public'), rows_of($standby, 'postgre
 $primary->stop;
 
 # ---------------------------------------------------------------------------
-# A subscriber of both tables, that takes over
+# A subscriber of all tables, that takes over
 # ---------------------------------------------------------------------------
 
 my $subscriber = start_server('subscriber');
 sql($subscriber, 'postgres', 'CREATE EXTENSION rag_events; CREATE EXTENSION amcheck');
 sql($subscriber, 'postgres', "SET check_function_bodies = off; CREATE FUNCTION load_text(tag text, k int) RETURNS text LANGUAGE sql STABLE AS \$\$ SELECT tag || ' ' || coalesce((SELECT string_agg(md5(tag || i), '' ORDER BY i) FROM generate_series(1, k) i), '') \$\$");
-sql($standby, 'postgres', 'CREATE PUBLICATION conversations FOR TABLE sessions, messages');
+sql($standby, 'postgres', 'CREATE PUBLICATION conversations FOR TABLE sessions, messages, rag_feedback, rag_usage_daily');
 sql($subscriber, 'postgres', 'CREATE SUBSCRIPTION conversations CONNECTION $$' . $standby->connstr('postgres') . '$$ PUBLICATION conversations');
-$subscriber->poll_query_until('postgres', "SELECT count(*) = 2 FROM pg_subscription_rel WHERE srsubstate IN ('r', 's')")
+$subscriber->poll_query_until('postgres', "SELECT count(*) = 4 FROM pg_subscription_rel WHERE srsubstate IN ('r', 's')")
   or die 'initial synchronization';
 $load->start($standby);
 $load->run_until(100);
