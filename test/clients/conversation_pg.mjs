@@ -261,7 +261,7 @@ async function wholeSession() {
   const noSession = ['23503', 'messages_session_id_fkey', /^Create the session first/];
   await fails(...noSession, exported, sessionId, 'eve');
   await fails(...noSession, copy, sessionId, null, 'eve');
-  await fails('22023', undefined, null, imported, { messages: [{ role: 'user', contents: 'x' }] }, USER, false);
+  await fails('22023', undefined, null, imported, { messages: [{ role: 'user', content: 'x', latency_sm: 1 }] }, USER, false);
   await fails('23505', 'sessions_pkey', null, imported, document, USER, true);
 }
 
@@ -303,7 +303,7 @@ async function errors() {
   await fails('22023', nothing, null, UPDATE_SESSION, sessionId, '[]', USER);
   // An array that is not written as JSON is taken for a PostgreSQL array.
   await fails('22P02', nothing, null, ADD_MANY, sessionId, [{ role: 'user', content: 'x' }], USER, false);
-  const misspelt = { messages: [{ role: 'user', content: 'x' }, { role: 'user', contents: 'x' }] };
+  const misspelt = { messages: [{ role: 'user', content: 'x' }, { role: 'user', content: 'x', latency_sm: 1 }] };
   assert.match(await fails('22023', nothing, null, ADD_MANY, sessionId, misspelt, USER, false), /message 2/);
   await fails('22003', nothing, null, 'SELECT rag_update_message($1, $2, latency_ms => $3)', sessionId, id, -1);
   await fails('23505', 'sessions_pkey', null, 'SELECT rag_create_session(session_id => $1)', sessionId);

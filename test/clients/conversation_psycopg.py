@@ -260,7 +260,7 @@ def whole_session(conn):
     no_session = ("23503", "messages_session_id_fkey", "Create the session first")
     fails(conn, *no_session, export, session_id, "eve")
     fails(conn, *no_session, "SELECT rag_copy_session(%s, user_id => %s)", session_id, "eve")
-    fails(conn, "22023", None, None, "SELECT rag_import_session(%s)", Jsonb([{"role": "user", "contents": "x"}]))
+    fails(conn, "22023", None, None, "SELECT rag_import_session(%s)", Jsonb([{"role": "user", "content": "x", "latency_sm": 1}]))
     keep = "SELECT rag_import_session(%s, keep_id => true)"
     fails(conn, "23505", "sessions_pkey", None, keep, Jsonb(document))
 

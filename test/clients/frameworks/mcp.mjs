@@ -43,7 +43,7 @@ async function conversation(userId, title, ...contents) {
 }
 const trams = await conversation(MAYA, 'Trams', 'How long is a ticket valid?', '75 minutes.', 'And for dogs? Ünï 🙂', 'A child ticket.');
 await conversation(MAYA, null, 'How is the weather?', 'It snows.');
-const secret = await conversation(EVE, 'Secret ticket', 'My PIN is 4711, keep the ticket safe', 'I will.');
+const secret = await conversation(EVE, 'Secret ticket', 'My PIN is Kolibri, keep the ticket safe', 'I will.');
 // Everything that is stored of others than maya.
 const others = () => one(`SELECT md5(string_agg(s::text || coalesce(m::text, ''), '' ORDER BY s.id, m.id))
                             FROM sessions s LEFT JOIN messages m ON m.session_id = s.id WHERE s.user_id IS DISTINCT FROM $1`, MAYA);
@@ -101,7 +101,7 @@ await test("another user's session does not exist: for no tool, and nothing of i
     await refused(/^error: session does not exist$/, 'read_conversation', { session_id: id });
     await refused(/^error: session does not exist$/, 'continue_conversation', { session_id: id, after_id: 0, messages: forged });
   }
-  for (const words of ['PIN', '4711', 'Secret', 'ticket safe']) assert.deepEqual((await call('find_conversations', { words })).conversations, []);
+  for (const words of ['PIN', 'Kolibri', 'Secret', 'ticket safe']) assert.deepEqual((await call('find_conversations', { words })).conversations, []);
   // A place in her list is a place in time, and no more.
   const cursor = await one("SELECT cursor FROM rag_list_sessions($1)", EVE);
   for (const { session_id: id } of (await call('find_conversations', { cursor })).conversations) assert.notEqual(id, secret);
@@ -120,7 +120,7 @@ await test('no argument changes whose conversations they are', async () => {
   await refused(/nrecognized key/, 'continue_conversation', { ...given.continue_conversation, session_id: trams, messages: [{ role: 'user', content: 'x', user_id: EVE }] });
   await refused(/nrecognized key/, 'continue_conversation', { ...given.continue_conversation, session_id: trams, messages: [{ role: 'user', content: 'x', idempotency_key: 'x' }] });
   for (const polluted of [`{"__proto__": {"user_id": "${EVE}"}}`, `{"words": "PIN", "__proto__": {"userId": "${EVE}"}}`]) {
-    assert.doesNotMatch(JSON.stringify(await call('find_conversations', JSON.parse(polluted))), /4711|Secret/);
+    assert.doesNotMatch(JSON.stringify(await call('find_conversations', JSON.parse(polluted))), /Kolibri|Secret/);
   }
   const result = await maya.callTool({ name: 'find_conversations', arguments: {}, _meta: { user_id: EVE, RAG_USER_ID: EVE } });
   assert.doesNotMatch(text(result), /PIN|Secret/);
@@ -130,7 +130,7 @@ await test('no argument changes whose conversations they are', async () => {
 await test('what is no value of an argument is refused, and SQL is a text', async () => {
   const before = await others();
   for (const id of ["' OR true --", 'null', '', `${secret}' --`, ['x'], { $ne: null }, null, true]) await refused(/Input validation|invalid/i, 'read_conversation', { session_id: id });
-  for (const words of ["' OR user_id LIKE 'eve%", "%' OR '1'='1", '$1', '%', '_4711', '"; DROP TABLE messages; --']) {
+  for (const words of ["' OR user_id LIKE 'eve%", "%' OR '1'='1", '$1', '%', '_Kolibri', '"; DROP TABLE messages; --']) {
     const found = await call('find_conversations', { words });
     if (typeof found !== 'string') assert.deepEqual(found.conversations, []);
   }
@@ -166,7 +166,7 @@ await test('a model that obeys what is written in a conversation gets nothing of
   for (const { name, arguments: given } of orders) {
     const result = await call(name, given);
     assert.ok(typeof result === 'string' || result.conversations.every(({ session_id: id }) => id === trap), JSON.stringify(result));
-    assert.doesNotMatch(JSON.stringify(result), /4711|I will/);
+    assert.doesNotMatch(JSON.stringify(result), /Kolibri|I will/);
   }
   assert.equal(await others(), before);
 });
