@@ -50,13 +50,7 @@ sql() {
 private_database() {
   rag_require server build
   rag_workdir
-  rag_note "Building rag_events for $("$PG_CONFIG" --version)"
-  rag_build >"$RAG_TMP/build.log" 2>&1 || {
-    cat "$RAG_TMP/build.log" >&2
-    rag_die "rag_events could not be built"
-  }
-  rag_note "Starting a private server"
-  rag_start_server || exit 1
+  rag_build_and_start
   sql <<'SQL' || exit 1
 CREATE ROLE app LOGIN;
 CREATE DATABASE chat OWNER app;

@@ -152,14 +152,9 @@ no_internal_error() {
 
 rag_require server build sqlsmith psql
 rag_workdir
-rag_note "the server"
-rag_build >"$RAG_TMP/build.log" 2>&1 || {
-  cat "$RAG_TMP/build.log" >&2
-  exit 1
-}
 # Nothing but a time-out ends the queries that never end.
-rag_start_server "log_error_verbosity = verbose" "log_min_messages = error" "track_functions = all" \
-  "statement_timeout = 1s" "max_parallel_workers_per_gather = 0" || exit 1
+rag_build_and_start "log_error_verbosity = verbose" "log_min_messages = error" "track_functions = all" \
+  "statement_timeout = 1s" "max_parallel_workers_per_gather = 0"
 prepare >"$RAG_TMP/prepare.log" 2>&1 || {
   cat "$RAG_TMP/prepare.log" >&2
   rag_die "the database cannot be prepared"

@@ -15,13 +15,7 @@ set -u
 # As an application has it: its own role, not a superuser, owns the database. The sample
 # conversations become those of a user "maya".
 private_database() {
-  rag_note "Building rag_events for $("$PG_CONFIG" --version)"
-  rag_build >"$RAG_TMP/build.log" 2>&1 || {
-    cat "$RAG_TMP/build.log" >&2
-    rag_die "rag_events could not be built"
-  }
-  rag_note "Starting a private server"
-  rag_start_server || exit 1
+  rag_build_and_start
   psql -X -q -c "CREATE ROLE app LOGIN" -c "CREATE DATABASE chat OWNER app" || exit 1
   export PGUSER=app PGDATABASE=chat
   psql -X -q -v ON_ERROR_STOP=1 -v samples="$(<"$RAG_ROOT/test/data/conversations.jsonl")" >/dev/null <<'SQL' || exit 1

@@ -338,6 +338,18 @@ error_other_index(const char *index, const char *definition)
 			 errhint("Drop it, and let the step build the index.")));
 }
 
+/* Creates the index, or takes one of this name and very definition. */
+static void
+create_or_take_index(const char *index, const char *definition, Oid nspoid)
+{
+	Oid prebuilt = get_relname_relid(index, nspoid);
+
+	if (!OidIsValid(prebuilt))
+		execute_ddl(definition, nspoid);
+	else if (!is_such_index(prebuilt, definition))
+		error_other_index(index, definition);
+}
+
 /*
  * rag_replace_index(tab text, index text, columns text) returns void
  *
@@ -358,15 +370,11 @@ rag_replace_index(PG_FUNCTION_ARGS)
 	char *columns = text_to_cstring(PG_GETARG_TEXT_PP(2));
 	char *definition = psprintf("CREATE INDEX %s ON %s.%s USING btree (%s)",
 								new_index, schema, table, columns);
-	Oid prebuilt = get_relname_relid(new_index, nspoid);
 
 	rag_require_script();
 	require_index_of(index, table, nspoid);
 	SPI_connect();
-	if (!OidIsValid(prebuilt))
-		execute_ddl(definition, nspoid);
-	else if (!is_such_index(prebuilt, definition))
-		error_other_index(new_index, definition);
+	create_or_take_index(new_index, definition, nspoid);
 	execute_ddl(psprintf("DROP INDEX %s.%s", schema, index), nspoid);
 	execute_ddl(psprintf("ALTER INDEX %s.%s RENAME TO %s", schema, new_index, index),
 				nspoid);
@@ -391,14 +399,10 @@ rag_ensure_index(PG_FUNCTION_ARGS)
 	char *table = text_to_cstring(PG_GETARG_TEXT_PP(1));
 	char *definition = psprintf("CREATE INDEX %s ON %s.%s %s", index, schema, table,
 								text_to_cstring(PG_GETARG_TEXT_PP(2)));
-	Oid prebuilt = get_relname_relid(index, nspoid);
 
 	rag_require_script();
 	SPI_connect();
-	if (!OidIsValid(prebuilt))
-		execute_ddl(definition, nspoid);
-	else if (!is_such_index(prebuilt, definition))
-		error_other_index(index, definition);
+	create_or_take_index(index, definition, nspoid);
 	SPI_finish();
 	PG_RETURN_VOID();
 }

@@ -190,6 +190,18 @@ is_plain_for_caller(Relation rel, AclMode rights)
 	return facts.plain && rag_caller_obstacle(rel, rights) == NULL;
 }
 
+/* What "act" returns, with the table open and locked. */
+static bool
+on_sessions(const RagSession *session, LOCKMODE lockmode,
+			bool (*act)(Relation rel, const RagSession *session))
+{
+	Relation rel = rag_open_table("sessions", session->nspoid, lockmode);
+	bool done = act(rel, session);
+
+	table_close(rel, NoLock);
+	return done;
+}
+
 static bool
 touch(Relation rel, const RagSession *session)
 {
@@ -212,11 +224,7 @@ touch(Relation rel, const RagSession *session)
 bool
 rag_touch_directly(const RagSession *session)
 {
-	Relation rel = rag_open_table("sessions", session->nspoid, RowExclusiveLock);
-	bool done = touch(rel, session);
-
-	table_close(rel, NoLock);
-	return done;
+	return on_sessions(session, RowExclusiveLock, touch);
 }
 
 /* Locks a row that nobody else has locked or changed. */
@@ -257,26 +265,25 @@ lock(Relation rel, const RagSession *session)
 bool
 rag_lock_directly(const RagSession *session)
 {
-	Relation rel = rag_open_table("sessions", session->nspoid, RowShareLock);
-	bool done = lock(rel, session);
+	return on_sessions(session, RowShareLock, lock);
+}
 
-	table_close(rel, NoLock);
-	return done;
+static bool
+see(Relation rel, const RagSession *session)
+{
+	SysScanDesc scan;
+	bool seen;
+
+	if (!is_plain_for_caller(rel, ACL_SELECT))
+		return false;
+	scan = begin_scan(rel, session);
+	seen = is_meant(systable_getnext(scan), RelationGetDescr(rel), session);
+	systable_endscan(scan);
+	return seen;
 }
 
 bool
 rag_see_directly(const RagSession *session)
 {
-	Relation rel = rag_open_table("sessions", session->nspoid, AccessShareLock);
-	bool seen = false;
-
-	if (is_plain_for_caller(rel, ACL_SELECT))
-	{
-		SysScanDesc scan = begin_scan(rel, session);
-
-		seen = is_meant(systable_getnext(scan), RelationGetDescr(rel), session);
-		systable_endscan(scan);
-	}
-	table_close(rel, NoLock);
-	return seen;
+	return on_sessions(session, AccessShareLock, see);
 }

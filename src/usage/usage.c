@@ -7,7 +7,6 @@
  */
 #include "base/compat.h"
 
-#include "access/table.h"
 #include "access/xact.h"
 #include "catalog/pg_type_d.h"
 #include "executor/spi.h"
@@ -17,7 +16,6 @@
 #include "utils/date.h"
 #include "utils/fmgrprotos.h"
 #include "utils/guc.h"
-#include "utils/memutils.h"
 #include "utils/acl.h"
 #include "utils/rls.h"
 #include "utils/snapmgr.h"
@@ -39,6 +37,11 @@ static const char count_messages[] =
 	""
 #include "usage/count_messages.sql.h"
 	;
+
+static const char close_days_text[] =
+	"WITH closed AS (INSERT INTO @extschema@.rag_usage_daily (" USAGE_COLUMNS ") "
+#include "usage/count_messages.sql.h"
+	" RETURNING day) SELECT pg_catalog.count(DISTINCT day)::pg_catalog.int4 FROM closed";
 
 /* ------------------------------------------------------------------------
  *		Days
@@ -155,17 +158,13 @@ allow_maintenance_memory(void)
 static int32
 close_days(DateADT from, DateADT upto, Oid nspoid)
 {
-	static RagStatement close_sql = {NULL, 2, {TIMESTAMPOID, TIMESTAMPOID}};
+	static const RagStatement close_sql = {close_days_text,
+										   2,
+										   {TIMESTAMPOID, TIMESTAMPOID}};
 	Datum values[] = {begin_of(from, 1), begin_of(upto, 1)};
 	int nestlevel = NewGUCNestLevel();
 	bool isnull;
 
-	if (close_sql.sql == NULL)
-		close_sql.sql = MemoryContextStrdup(TopMemoryContext,
-											psprintf("WITH closed AS (INSERT INTO @extschema@.rag_usage_daily"
-													 " (" USAGE_COLUMNS ") %s RETURNING day)"
-													 " SELECT pg_catalog.count(DISTINCT day)::pg_catalog.int4 FROM closed",
-													 count_messages));
 	allow_maintenance_memory();
 	rag_execute_once(&close_sql, nspoid, values, NULL);
 	AtEOXact_GUC(true, nestlevel);

@@ -415,3 +415,15 @@ rag_start_server() {
       return 1
     }
 }
+
+# rag_build_and_start [SETTING=VALUE…]: builds the sources and starts a server with them, and says
+# so; ends with the log of a build that fails.
+rag_build_and_start() {
+  rag_note "Building rag_events for $("$PG_CONFIG" --version)"
+  rag_build >"$RAG_TMP/build.log" 2>&1 || {
+    cat "$RAG_TMP/build.log" >&2
+    rag_die "rag_events could not be built"
+  }
+  rag_note "Starting a private server"
+  rag_start_server "$@" || exit 1
+}
