@@ -21,7 +21,7 @@ narrow() {
 }
 
 # The folders of src/, from the left to the right: each includes only those to its left.
-folders="base message session feedback usage write read exchange migration"
+folders="base cluster message session feedback usage write read exchange migration"
 
 # modules: "FROM TO" for each file that includes one of ours, without their endings.
 modules() {

@@ -27,21 +27,38 @@ owner_of(Oid table)
 }
 
 /* An error ends the transaction or subtransaction, which restores the user as well. */
+static RagUser
+become(Oid user, int context)
+{
+	RagUser before;
+
+	GetUserIdAndSecContext(&before.user, &before.context);
+	SetUserIdAndSecContext(user,
+						   before.context | SECURITY_LOCAL_USERID_CHANGE | context);
+	return before;
+}
+
+RagUser
+rag_become_owner(Oid relation)
+{
+	return become(owner_of(relation), SECURITY_NOFORCE_RLS);
+}
+
+void
+rag_become_again(RagUser user)
+{
+	SetUserIdAndSecContext(user.user, user.context);
+}
+
 static uint64
 as_owner(Oid table, const RagStatement *statement, Oid nspoid, const Datum *values,
 		 const char *nulls, bool read_only)
 {
-	Oid user;
-	int context;
-	uint64 rows;
+	RagUser user = rag_become_owner(table);
+	uint64 rows = read_only ? rag_query(statement, nspoid, values, nulls) :
+							  rag_execute(statement, nspoid, values, nulls);
 
-	GetUserIdAndSecContext(&user, &context);
-	SetUserIdAndSecContext(owner_of(table),
-						   context | SECURITY_LOCAL_USERID_CHANGE |
-							   SECURITY_NOFORCE_RLS);
-	rows = read_only ? rag_query(statement, nspoid, values, nulls) :
-					   rag_execute(statement, nspoid, values, nulls);
-	SetUserIdAndSecContext(user, context);
+	rag_become_again(user);
 	return rows;
 }
 

@@ -15,6 +15,20 @@
 #include "base/statement.h"
 
 /*
+ * From rag_become_owner() on the rights are those of the owner of the table or sequence,
+ * until rag_become_again() gives back what was before. Row security does not apply in
+ * between. An error restores the user as well.
+ */
+typedef struct RagUser
+{
+	Oid user;
+	int context;
+} RagUser;
+
+extern RagUser rag_become_owner(Oid relation);
+extern void rag_become_again(RagUser user);
+
+/*
  * Runs a statement on the table as its owner, and returns the number of rows. Row
  * security does not apply, as it does not to a foreign key's triggers.
  */

@@ -23,6 +23,7 @@
 #include "utils/resowner.h"
 #include "utils/syscache.h"
 
+#include "base/distributed.h"
 #include "base/schema.h"
 #include "base/statement.h"
 
@@ -34,11 +35,12 @@ typedef struct PlanKey
 
 typedef struct PlanEntry
 {
-	PlanKey key;	 /* must be first */
-	SPIPlanPtr plan; /* NULL, or a plan that SPI keeps */
-	NameData schema; /* the name of the schema in the plan's text */
-	int generation;	 /* generation of the generic plan that we made of it */
-	int executing;	 /* number of executions that are under way, one within another */
+	PlanKey key;	  /* must be first */
+	SPIPlanPtr plan;  /* NULL, or a plan that SPI keeps */
+	bool distributed; /* it was prepared for distributed tables */
+	NameData schema;  /* the name of the schema in the plan's text */
+	int generation;	  /* generation of the generic plan that we made of it */
+	int executing;	  /* number of executions that are under way, one within another */
 } PlanEntry;
 
 static HTAB *plans = NULL;
@@ -148,35 +150,88 @@ make_generic_plan(SPIPlanPtr plan)
 	return source->generation;
 }
 
-#define EXTSCHEMA "@extschema@"
-
-/* The statement with the name of the schema in its place. */
-static char *
-sql_in_schema(const RagStatement *statement, const char *name)
+/*
+ * A mark in the text of a statement: what takes its place is value, or, if it has an end,
+ * what is between them, where it is wanted.
+ */
+typedef struct Mark
 {
-	const char *schema = quote_identifier(name);
-	const char *rest = statement->sql;
-	const char *found;
+	const char *begin;
+	const char *end;
+	const char *value;
+	bool wanted;
+} Mark;
+
+/* The next mark in the text, or NULL. */
+static const Mark *
+next_mark(const char *sql, const Mark *marks, int n, const char **where)
+{
+	const Mark *next = NULL;
+
+	for (int i = 0; i < n; i++)
+	{
+		const char *found = strstr(sql, marks[i].begin);
+
+		if (found && (next == NULL || found < *where))
+		{
+			next = &marks[i];
+			*where = found;
+		}
+	}
+	return next;
+}
+
+static void
+append_sql(StringInfo result, const char *sql, const Mark *marks, int n)
+{
+	const char *where = NULL;
+	const Mark *mark;
+
+	while ((mark = next_mark(sql, marks, n, &where)) != NULL)
+	{
+		appendBinaryStringInfo(result, sql, where - sql);
+		sql = where + strlen(mark->begin);
+		if (mark->end == NULL)
+			appendStringInfoString(result, mark->value);
+		else
+		{
+			const char *end = strstr(sql, mark->end);
+
+			if (mark->wanted)
+				append_sql(result, pnstrdup(sql, end - sql), marks, n);
+			sql = end + strlen(mark->end);
+		}
+	}
+	appendStringInfoString(result, sql);
+}
+
+/* The statement for the tables as they are in the schema of that name. */
+static char *
+sql_in_schema(const RagStatement *statement, const char *name, bool distributed)
+{
+	const Mark marks[] = {{"@extschema@", NULL, quote_identifier(name), true},
+						  {"@distributed{", "}@", NULL, distributed},
+						  {"@local{", "}@", NULL, !distributed}};
 	StringInfoData sql;
 
 	initStringInfo(&sql);
-	while ((found = strstr(rest, EXTSCHEMA)) != NULL)
-	{
-		appendBinaryStringInfo(&sql, rest, found - rest);
-		appendStringInfoString(&sql, schema);
-		rest = found + strlen(EXTSCHEMA);
-	}
-	appendStringInfoString(&sql, rest);
+	append_sql(&sql, statement->sql, marks, lengthof(marks));
 	return sql.data;
 }
 
+/*
+ * Citus finds the machine of a row by a value, so there the plan is made for each
+ * execution. (It would make the part of a kept plan that is for one machine anew each
+ * time, too, and keep all of them.)
+ */
 static SPIPlanPtr
-prepare(const RagStatement *statement, const char *schema)
+prepare(const RagStatement *statement, const char *schema, bool distributed)
 {
-	char *sql = sql_in_schema(statement, schema);
+	char *sql = sql_in_schema(statement, schema, distributed);
 	SPIPlanPtr plan = SPI_prepare_cursor(sql, statement->nargs,
 										 unconstify(Oid *, &statement->argtypes[0]),
-										 CURSOR_OPT_GENERIC_PLAN);
+										 distributed ? CURSOR_OPT_CUSTOM_PLAN :
+													   CURSOR_OPT_GENERIC_PLAN);
 
 	if (plan == NULL)
 		elog(ERROR, "could not prepare \"%s\": %s", sql,
@@ -200,8 +255,10 @@ still_holds(const PlanEntry *entry)
 		return false;
 	if (source->dependsOnRLS && source->rewriteRoleId != GetUserId())
 		return false;
-	return rag_search_path_matches(source->search_path) && source->gplan &&
-		source->gplan->generation == entry->generation;
+	if (!rag_search_path_matches(source->search_path))
+		return false;
+	return entry->distributed ||
+		(source->gplan && source->gplan->generation == entry->generation);
 }
 
 /*
@@ -242,8 +299,11 @@ make_valid(PlanEntry *entry)
 	if (entry->plan == NULL)
 	{
 		namestrcpy(&entry->schema, rag_namespace_name(entry->key.nspoid));
-		entry->plan = prepare(entry->key.statement, NameStr(entry->schema));
-		entry->generation = make_generic_plan(entry->plan);
+		entry->distributed = rag_is_distributed(entry->key.nspoid);
+		entry->plan = prepare(entry->key.statement, NameStr(entry->schema),
+							  entry->distributed);
+		if (!entry->distributed)
+			entry->generation = make_generic_plan(entry->plan);
 	}
 }
 
@@ -264,15 +324,15 @@ make_params(const RagStatement *statement, const Datum *values, const char *null
 
 /*
  * Our generic plan is used even if the caller has custom plans forced, because a
- * custom plan would be made with the settings of the moment.
+ * custom plan would be made with the settings of the moment; and the other way round.
  */
 static int
-execute_generic_plan(SPIPlanPtr plan, const SPIExecuteOptions *options)
+execute_plan(SPIPlanPtr plan, const SPIExecuteOptions *options)
 {
 	int nestlevel;
 	int rc;
 
-	if (plan_cache_mode != PLAN_CACHE_MODE_FORCE_CUSTOM_PLAN)
+	if (plan_cache_mode == PLAN_CACHE_MODE_AUTO)
 		return SPI_execute_plan_extended(plan, options);
 
 	nestlevel = NewGUCNestLevel();
@@ -280,6 +340,23 @@ execute_generic_plan(SPIPlanPtr plan, const SPIExecuteOptions *options)
 	rc = SPI_execute_plan_extended(plan, options);
 	AtEOXact_GUC(true, nestlevel);
 	return rc;
+}
+
+/*
+ * Citus writes statements for its shards, and PostgreSQL reads them, with names of types
+ * that are not qualified: a search_path of the caller's must not capture them. Returns
+ * the nesting level that AtEOXact_GUC() ends, or 0.
+ */
+static int
+secure_search_path(Oid nspoid)
+{
+	int nestlevel;
+
+	if (!rag_is_distributed(nspoid))
+		return 0;
+	nestlevel = NewGUCNestLevel();
+	set_locally("search_path", "pg_catalog, pg_temp");
+	return nestlevel;
 }
 
 /* With dest, the rows go there, and not to SPI_tuptable. */
@@ -292,6 +369,7 @@ execute(const RagStatement *statement, Oid nspoid, const Datum *values,
 								 .read_only = read_only,
 								 .dest = dest};
 	uint64 changes = schema_changes;
+	int nestlevel = secure_search_path(nspoid);
 
 	entry->executing++;
 	PG_TRY();
@@ -299,7 +377,7 @@ execute(const RagStatement *statement, Oid nspoid, const Datum *values,
 		int rc;
 
 		make_valid(entry);
-		rc = execute_generic_plan(entry->plan, &options);
+		rc = execute_plan(entry->plan, &options);
 		if (rc < 0)
 			elog(ERROR, "could not execute \"%s\": %s", statement->sql,
 				 SPI_result_code_string(rc));
@@ -309,6 +387,8 @@ execute(const RagStatement *statement, Oid nspoid, const Datum *values,
 		entry->executing--;
 	}
 	PG_END_TRY();
+	if (nestlevel > 0)
+		AtEOXact_GUC(true, nestlevel);
 	if (changes != schema_changes)
 		check_schema_name(entry);
 	return SPI_processed;
@@ -394,10 +474,14 @@ execute_once(const RagStatement *statement, Oid nspoid, const Datum *values,
 								 .read_only = read_only,
 								 .dest = dest};
 	int nestlevel = NewGUCNestLevel();
+	bool distributed = rag_is_distributed(nspoid);
 	int rc;
 
 	set_locally("jit", "off");
-	rc = SPI_execute_extended(sql_in_schema(statement, rag_namespace_name(nspoid)),
+	if (distributed)
+		set_locally("search_path", "pg_catalog, pg_temp");
+	rc = SPI_execute_extended(sql_in_schema(statement, rag_namespace_name(nspoid),
+											distributed),
 							  &options);
 	if (rc < 0)
 		elog(ERROR, "could not execute \"%s\": %s", statement->sql,

@@ -66,11 +66,19 @@ rag_end_facts(RagTableFacts *facts)
 	facts->hold = !facts->changed;
 }
 
-/* Citus has to be preloaded, and then this setting exists. */
-static bool
-citus_is_loaded(void)
+/* Citus can only be preloaded, and then the server always has this setting. */
+bool
+rag_citus_is_loaded(void)
 {
-	return GetConfigOption("citus.shard_count", true, false) != NULL;
+	static bool looked = false;
+	static bool loaded;
+
+	if (!looked)
+	{
+		loaded = GetConfigOption("citus.shard_count", true, false) != NULL;
+		looked = true;
+	}
+	return loaded;
 }
 
 /* Extensions like pgaudit watch the check of rights. */
@@ -81,7 +89,7 @@ rag_caller_obstacle(Relation rel, AclMode rights)
 
 	if (SessionReplicationRole != SESSION_REPLICATION_ROLE_ORIGIN)
 		return "session_replication_role";
-	if (citus_is_loaded() && OidIsValid(get_extension_oid("citus", true)))
+	if (rag_citus_is_loaded() && OidIsValid(get_extension_oid("citus", true)))
 		return "citus";
 	if (pg_class_aclmask(relid, GetUserId(), rights, ACLMASK_ALL) != rights)
 		return "rights on columns";

@@ -32,7 +32,7 @@
 #define MESSAGES \
 	OBJECT " FROM @extschema@.messages AS t" \
 		   " WHERE ROW(t.session_id, t.id) OPERATOR(pg_catalog.>=) ROW($1, $2)" \
-		   " AND t.session_id OPERATOR(pg_catalog.<=) $1" \
+		   " AND t.session_id OPERATOR(pg_catalog.<=) $1" RAG_ON_ITS_MACHINE \
 		   " ORDER BY t.session_id, t.id"
 
 static void

@@ -70,7 +70,7 @@ store(RagConversation *conversation, Oid nspoid)
 	if (conversation->feedback)
 		feedback = rag_feedback_from_json(conversation->feedback, chat->messages, chat->n,
 										  nspoid);
-	rag_draw_ids(messages, chat->n, nspoid);
+	rag_draw_ids(messages, chat->n, nspoid, NULL);
 	if (conversation->has_summary)
 		renew_summary(conversation);
 	rag_insert_session(nspoid, conversation->values, conversation->nulls);

@@ -27,7 +27,8 @@ static const RagStatement store_sql = {
 	" WHERE m.id OPERATOR(pg_catalog.=) $2 AND m.session_id OPERATOR(pg_catalog.=) $1"
 	" ON CONFLICT (session_id, message_id, source_no, name, rater) DO UPDATE"
 	" SET score = EXCLUDED.score, label = EXCLUDED.label, comment = EXCLUDED.comment,"
-	" metadata = EXCLUDED.metadata, updated_at = CURRENT_TIMESTAMP",
+	" metadata = EXCLUDED.metadata, updated_at = " RAG_LOCAL("CURRENT_TIMESTAMP")
+		RAG_DISTRIBUTED("EXCLUDED.updated_at"),
 	FEEDBACK_NVALUES,
 	{KEY_ARGS, FLOAT8OID, TEXTOID, TEXTOID, JSONBOID}};
 

@@ -33,7 +33,10 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
+#include "base/as_owner.h"
+#include "base/distributed.h"
 #include "base/schema.h"
+#include "base/statement.h"
 #include "migration/script_helpers.h"
 
 bool rag_allow_data_loss = false;
@@ -157,6 +160,18 @@ execute_ddl(const char *ddl, Oid nspoid)
 }
 
 /*
+ * The same for a table that may be distributed, or its index. Citus has the statement
+ * executed on all nodes and shards, in the transaction of the coordinator, and after that
+ * the whole script on the other nodes, where it has been done by then.
+ */
+static void
+execute_table_ddl(const char *ddl, Oid nspoid)
+{
+	if (!rag_is_other_node(nspoid))
+		execute_ddl(ddl, nspoid);
+}
+
+/*
  * Everybody reads the log, which is the superuser's. An event trigger that switches row
  * security on for every new table would hide its rows from them.
  */
@@ -187,7 +202,8 @@ show_log(Oid nspoid)
  *
  * Every step begins with it: locks sessions and messages until the end of the
  * transaction, as rag_lock_both() does, and lets everybody see the log. Raises 55000
- * where they are not the extension's tables.
+ * where they are not the extension's tables. (On another node than the coordinator of
+ * distributed tables, the transaction of the coordinator has them locked.)
  */
 PG_FUNCTION_INFO_V1(rag_lock_tables);
 Datum
@@ -200,7 +216,8 @@ rag_lock_tables(PG_FUNCTION_ARGS)
 	rag_require_script();
 	require_member_table(sessions);
 	require_member_table(messages);
-	rag_lock_both(nspoid, sessions, messages);
+	if (!rag_is_other_node(nspoid))
+		rag_lock_both(nspoid, sessions, messages);
 	require_member_table(sessions);
 	require_member_table(messages);
 	show_log(nspoid);
@@ -254,6 +271,38 @@ count_values(Oid relid, const char *column)
 }
 
 /*
+ * The rows of a distributed table are in its shards, which only queries can read: so they
+ * are the owner's, as planning them may run code of the owner. They are not part of this
+ * transaction, which could not change the shards after it has read them.
+ */
+static int64
+count_distributed_values(Oid relid, const char *column)
+{
+	char *query = psprintf("SELECT pg_catalog.count(%s) FROM %%s",
+						   quote_identifier(column));
+	RagUser user = rag_become_owner(relid);
+	bool isnull;
+	int64 count;
+
+	SPI_connect();
+	rag_query_once(psprintf("SELECT pg_catalog.sum(result::pg_catalog.int8)::pg_catalog.int8"
+							" FROM pg_catalog.run_command_on_shards(%u, %s)"
+							" HAVING pg_catalog.bool_and(success)",
+							relid, quote_literal_cstr(query)),
+				   0, NULL, NULL);
+	if (SPI_processed == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONNECTION_FAILURE),
+				 errmsg("not all shards of table \"%s\" could be read",
+						get_rel_name(relid))));
+	count = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1,
+										&isnull));
+	SPI_finish();
+	rag_become_again(user);
+	return count;
+}
+
+/*
  * rag_refuse_data_loss(tab regclass, VARIADIC columns text[]) returns void
  *
  * For a step down that drops columns: raises 55000 with the number of values that
@@ -264,13 +313,14 @@ PG_FUNCTION_INFO_V1(rag_refuse_data_loss);
 Datum
 rag_refuse_data_loss(PG_FUNCTION_ARGS)
 {
+	Oid nspoid = rag_namespace(fcinfo);
 	Relation rel;
 	Datum *columns;
 	int ncolumns;
 	StringInfoData lost;
 
 	rag_require_script();
-	if (rag_allow_data_loss)
+	if (rag_allow_data_loss || rag_is_other_node(nspoid))
 		PG_RETURN_VOID();
 
 	deconstruct_array(PG_GETARG_ARRAYTYPE_P(1), TEXTOID, -1, false, TYPALIGN_INT,
@@ -281,7 +331,9 @@ rag_refuse_data_loss(PG_FUNCTION_ARGS)
 	for (int i = 0; i < ncolumns; i++)
 	{
 		char *column = TextDatumGetCString(columns[i]);
-		int64 count = count_values(RelationGetRelid(rel), column);
+		int64 count = rag_is_distributed(nspoid) ?
+			count_distributed_values(RelationGetRelid(rel), column) :
+			count_values(RelationGetRelid(rel), column);
 
 		if (count > 0)
 			appendStringInfo(&lost, "%s%s (" INT64_FORMAT " %s)",
@@ -375,9 +427,9 @@ rag_replace_index(PG_FUNCTION_ARGS)
 	require_index_of(index, table, nspoid);
 	SPI_connect();
 	create_or_take_index(new_index, definition, nspoid);
-	execute_ddl(psprintf("DROP INDEX %s.%s", schema, index), nspoid);
-	execute_ddl(psprintf("ALTER INDEX %s.%s RENAME TO %s", schema, new_index, index),
-				nspoid);
+	execute_table_ddl(psprintf("DROP INDEX %s.%s", schema, index), nspoid);
+	execute_table_ddl(psprintf("ALTER INDEX %s.%s RENAME TO %s", schema, new_index, index),
+					  nspoid);
 	SPI_finish();
 	PG_RETURN_VOID();
 }
@@ -403,6 +455,32 @@ rag_ensure_index(PG_FUNCTION_ARGS)
 	rag_require_script();
 	SPI_connect();
 	create_or_take_index(index, definition, nspoid);
+	SPI_finish();
+	PG_RETURN_VOID();
+}
+
+/*
+ * rag_alter_table(tab text, action text) returns void
+ *
+ * ALTER TABLE of a table that may be distributed: from 1.6 on, steps say this in the
+ * place of the statement. Does nothing where Citus has done it already.
+ */
+PG_FUNCTION_INFO_V1(rag_alter_table);
+Datum
+rag_alter_table(PG_FUNCTION_ARGS)
+{
+	Oid nspoid = rag_namespace(fcinfo);
+	char *table = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	char *action = text_to_cstring(PG_GETARG_TEXT_PP(1));
+
+	rag_require_script();
+	require_member_table(rag_relation(table, nspoid));
+	SPI_connect();
+	execute_table_ddl(psprintf("ALTER TABLE %s %s",
+							   quote_qualified_identifier(rag_namespace_name(nspoid),
+														  table),
+							   action),
+					  nspoid);
 	SPI_finish();
 	PG_RETURN_VOID();
 }
@@ -456,9 +534,9 @@ rag_compress_with_lz4(PG_FUNCTION_ARGS)
 						  &columns, NULL, &n);
 		SPI_connect();
 		for (int i = 0; i < n; i++)
-			execute_ddl(psprintf("ALTER TABLE %s.%s ALTER COLUMN %s SET COMPRESSION lz4",
-								 schema, table, TextDatumGetCString(columns[i])),
-						nspoid);
+			execute_table_ddl(psprintf("ALTER TABLE %s.%s ALTER COLUMN %s SET COMPRESSION lz4",
+									   schema, table, TextDatumGetCString(columns[i])),
+							  nspoid);
 		SPI_finish();
 	}
 #endif

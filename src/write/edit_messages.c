@@ -47,12 +47,13 @@ static const RagStatement lock_metadata_sql = {
  * somebody moves to another session meanwhile.
  */
 static const RagStatement delete_from_sql = {
-	"DELETE FROM @extschema@.messages WHERE id OPERATOR(pg_catalog.=) ANY (ARRAY("
-	"SELECT m.id FROM @extschema@.messages AS m"
-	" WHERE ROW(m.session_id, m.id) OPERATOR(pg_catalog.>=) ROW($2, $1)"
-	" AND m.session_id OPERATOR(pg_catalog.<=) $2"
-	" ORDER BY m.session_id, m.id))"
-	" AND (session_id OPERATOR(pg_catalog.=) $2) IS TRUE",
+	"DELETE FROM @extschema@.messages WHERE " RAG_LOCAL("id OPERATOR(pg_catalog.=) ANY (ARRAY("
+														"SELECT m.id FROM @extschema@.messages AS m"
+														" WHERE ROW(m.session_id, m.id) OPERATOR(pg_catalog.>=) ROW($2, $1)"
+														" AND m.session_id OPERATOR(pg_catalog.<=) $2"
+														" ORDER BY m.session_id, m.id))"
+														" AND (session_id OPERATOR(pg_catalog.=) $2) IS TRUE")
+		RAG_DISTRIBUTED("session_id OPERATOR(pg_catalog.=) $2 AND id OPERATOR(pg_catalog.>=) $1"),
 	2,
 	{INT8OID, UUIDOID}};
 

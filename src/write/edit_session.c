@@ -41,11 +41,10 @@ static const RagStatement delete_sql[] =
  */
 static const RagStatement reassign_sql = {
 	"UPDATE @extschema@.sessions SET user_id = $2"
-	" WHERE id OPERATOR(pg_catalog.=) ANY (ARRAY("
-	"SELECT s.id FROM @extschema@.sessions AS s"
-	" WHERE s.user_id::pg_catalog.text OPERATOR(pg_catalog.=) $1"
-	" ORDER BY s.user_id, s.created_at FOR NO KEY UPDATE))"
-	" AND user_id::pg_catalog.text OPERATOR(pg_catalog.=) $1",
+	" WHERE " RAG_LOCAL("id OPERATOR(pg_catalog.=) ANY (ARRAY("
+						"SELECT s.id FROM @extschema@.sessions AS s"
+						" WHERE s.user_id::pg_catalog.text OPERATOR(pg_catalog.=) $1"
+						" ORDER BY s.user_id, s.created_at FOR NO KEY UPDATE)) AND ") "user_id::pg_catalog.text OPERATOR(pg_catalog.=) $1",
 	2,
 	{TEXTOID, TEXTOID}};
 

@@ -115,6 +115,7 @@ my @known = (
 	qr/^DROP (?:TABLE|VIEW) $name$/,
 	qr/^ALTER EXTENSION rag_events DROP TABLE $name$/,
 	qr/^LOCK TABLE $name(?:, $name)* IN ACCESS EXCLUSIVE MODE$/,
+	qr/^ALTER FUNCTION $name ?\([^()]*\) SUPPORT $name$/,
 	qr/^SELECT $name ?\(/,
 	qr/^SELECT pg_catalog\.pg_extension_config_dump ?\('[^']*'::pg_catalog\.regclass, ''::pg_catalog\.text\)$/,
 	qr/^CREATE TABLE $name ?\(/,

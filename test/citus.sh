@@ -1,0 +1,393 @@
+#!/usr/bin/env bash
+#
+# Distributed tables: a coordinator and two workers of the PostgreSQL of PG_CONFIG, with
+# Citus, where it is installed there.
+#
+#   test/citus.sh [PART…]
+#
+# Parts, all of them by default: distribute, calls, migrations, order, faults. Prints lines of TAP,
+# and ends with "N passed, N failed". Without Citus it says so, and counts as skipped.
+
+set -u
+. "$(dirname "${BASH_SOURCE[0]}")/../tools/lib/common.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/../tools/lib/cluster.sh"
+
+passed=0 failed=0
+
+# ok NAME COMMAND…
+ok() {
+  if rag_check "$@"; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
+}
+
+# equal EXPECTED ACTUAL: or the first differences.
+equal() {
+  [ "$1" = "$2" ] || {
+    diff <(printf '%s\n' "$1") <(printf '%s\n' "$2") | head -n 20
+    return 1
+  }
+}
+
+# same NAME EXPECTED ACTUAL
+same() { ok "$1" equal "$2" "$3"; }
+
+sql() { psql -X -q -A -t -v ON_ERROR_STOP=1 -v VERBOSITY=terse "$@" 2>&1; }
+own() { PGUSER=own sql "$@"; }
+app() { PGUSER=app sql "$@"; }
+
+# state SQL: the SQLSTATE of its error.
+state() { psql -X -q -A -t -v VERBOSITY=sqlstate -c "$1" 2>&1 | sed -n 's/^ERROR: *//p'; }
+
+# ---------------------------------------------------------------------------
+# rag_distribute() and rag_undistribute()
+# ---------------------------------------------------------------------------
+
+# Tables with rows, own columns, policies and rights, of an ordinary owner.
+make_tables() {
+  sql -c "CREATE ROLE own LOGIN" -c "CREATE ROLE app LOGIN" -c "CREATE ROLE nobodys LOGIN" \
+    -c "CREATE SCHEMA \"Chat Room\" AUTHORIZATION own" \
+    -c "GRANT CREATE ON DATABASE postgres TO own" \
+    -c "ALTER DATABASE postgres SET search_path = \"Chat Room\", public" \
+    -c "GRANT USAGE ON SCHEMA \"Chat Room\" TO PUBLIC"
+  own <<'SQL'
+CREATE EXTENSION rag_events SCHEMA "Chat Room";
+ALTER TABLE messages ADD COLUMN tenant text DEFAULT 'one', ADD COLUMN words int GENERATED ALWAYS AS (length(content)) STORED;
+CREATE INDEX own_tenant ON messages (tenant);
+GRANT SELECT, INSERT, UPDATE, DELETE ON sessions, messages, rag_feedback TO app;
+GRANT SELECT ON rag_usage_daily, rag_message_sources TO app;
+GRANT USAGE ON SEQUENCE messages_id_seq TO app;
+SELECT count(rag_import_session(jsonb_build_object('user_id', 'u' || s % 7, 'metadata', jsonb_build_object('n', s), 'messages',
+  (SELECT jsonb_agg(jsonb_build_object('role', CASE m % 2 WHEN 0 THEN 'user' ELSE 'assistant' END, 'content', 'message ' || m,
+     'sources', CASE m % 2 WHEN 1 THEN '[{"document_id": "d", "score": 0.5}]'::jsonb END)) FROM generate_series(1, 10) m)))) FROM generate_series(1, 100) s;
+SELECT count(rag_set_feedback(session_id, id, 1)) FROM messages WHERE id % 10 = 0;
+SQL
+}
+
+everything() {
+  own -c "SELECT * FROM sessions ORDER BY id" -c "SELECT * FROM messages ORDER BY session_id, id" \
+    -c "SELECT * FROM rag_feedback ORDER BY session_id, message_id" \
+    -c "SELECT * FROM rag_message_sources ORDER BY session_id, message_id" \
+    -c "SELECT relname, relacl FROM pg_class WHERE relname IN ('sessions', 'messages', 'rag_feedback', 'messages_id_seq') ORDER BY 1"
+}
+
+part_distribute() {
+  local before node
+
+  before=$(everything)
+  same "not by others than the owner" 42501 "$(PGUSER=nobodys state 'SELECT rag_distribute(8)')"
+  own -c "CREATE FUNCTION pass() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'" \
+    -c "CREATE TRIGGER mine BEFORE INSERT ON messages FOR EACH ROW EXECUTE FUNCTION pass()" \
+    -c "CREATE TABLE notes (session_id uuid REFERENCES sessions)"
+  ok "triggers and foreign keys of the user are named" \
+    grep -q "foreign key notes_session_id_fkey of table .*notes, trigger mine of table" \
+    <(PGUSER=own psql -X -q -c 'SELECT rag_distribute(8)' 2>&1)
+  own -c "DROP TRIGGER mine ON messages" -c "DROP TABLE notes"
+  own -c "ALTER TABLE messages ENABLE ROW LEVEL SECURITY" -c "ALTER TABLE messages FORCE ROW LEVEL SECURITY"
+  same "not where rows are hidden from the owner" 55000 "$(PGUSER=own state 'SELECT rag_distribute(8)')"
+  own -c "ALTER TABLE messages NO FORCE ROW LEVEL SECURITY" -c "ALTER TABLE messages DISABLE ROW LEVEL SECURITY"
+  same "distributed by its owner" '' "$(own -c 'SELECT rag_distribute(8)')"
+  same "rows, rights and columns stay" "$before" "$(everything)"
+  same "as is the schema" '' "$(own -c "SELECT object FROM rag_check_schema() WHERE kind <> 'not_dumped'")"
+  same "none is left behind" '0|0' \
+    "$(own -c "SET citus.enable_ddl_propagation = off" -c "SELECT pg_relation_size('sessions'), pg_relation_size('messages')")"
+  same "again, it does nothing" '' "$(own -c 'SELECT rag_distribute(16)')"
+  same "there are as many shards as before" 8 \
+    "$(sql -c "SELECT count(*) FROM pg_dist_shard WHERE logicalrelid = 'messages'::regclass")"
+  for node in 1 2; do
+    same "node $node sees the same" "$before" "$(rag_on_node "$node" everything)"
+    same "not on node $node" 55000 "$(PGUSER=own rag_on_node "$node" state 'SELECT rag_distribute(8)')"
+    same "nor back there" 55000 "$(PGUSER=own rag_on_node "$node" state 'SELECT rag_undistribute()')"
+  done
+  same "a step down is refused" 55000 "$(PGUSER=own state "ALTER EXTENSION rag_events UPDATE TO '1.4'")"
+  own -c "ALTER TABLE messages ENABLE ROW LEVEL SECURITY" -c "ALTER TABLE messages FORCE ROW LEVEL SECURITY"
+  same "nor back where rows are hidden from the owner" 55000 "$(PGUSER=own state 'SELECT rag_undistribute()')"
+  own -c "ALTER TABLE messages NO FORCE ROW LEVEL SECURITY" -c "ALTER TABLE messages DISABLE ROW LEVEL SECURITY"
+  same "brought back by its owner" '' "$(own -c 'SELECT rag_undistribute()')"
+  same "rows, rights and columns stay" "$before" "$(everything)"
+  same "as is the schema" 'column messages.id
+sequence messages_id_seq' "$(own -c "SELECT object FROM rag_check_schema() WHERE object !~ 'tenant|words' ORDER BY 1")"
+  same "nothing is left on the other nodes" '0
+0' "$(for node in 1 2; do rag_on_node "$node" sql -c "SELECT count(*) FROM pg_class WHERE relname ~ '^(sessions|messages|rag_feedback)_[0-9]'"; done)"
+  same "ids go on" t "$(own -c "SELECT rag_add_message(id, 'user', 'x') > (SELECT max(id) FROM messages) FROM sessions LIMIT 1")"
+  same "and distributed again" '' "$(own -c 'SELECT rag_distribute(8)')"
+  same "as is the schema" '' "$(own -c "SELECT object FROM rag_check_schema() WHERE kind <> 'not_dumped'")"
+}
+
+# ---------------------------------------------------------------------------
+# Calls
+# ---------------------------------------------------------------------------
+
+# commands SQL: how many remote commands it needs. A transaction's own are not counted.
+commands() {
+  psql -X -q -A -t -v ON_ERROR_STOP=1 -c "SET citus.log_remote_commands = on" -c "SET client_min_messages = notice" -c "$1" 2>&1 |
+    grep -v 'issuing \(BEGIN\|COMMIT\|PREPARE\)' | grep -c 'issuing '
+}
+
+part_calls() {
+  local call session message
+
+  session=$(app -c "SELECT rag_create_session('maya')")
+  message=$(app -c "SELECT rag_add_message('$session', 'user', 'Hello')")
+  while read -r call; do
+    same "one remote command: ${call%%(*}" 1 "$(PGUSER=app commands "$call")"
+  done <<SQL
+SELECT rag_add_message('$session', 'assistant', 'Hi', sources => '[{"id": 1}]')
+SELECT rag_add_messages('$session', '[{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]')
+SELECT rag_put_message('$session', 'key', 'user', 'c')
+SELECT * FROM rag_get_messages('$session')
+SELECT * FROM rag_get_messages_after('$session', 1)
+SELECT * FROM rag_get_context('$session', 1000)
+SELECT rag_get_prompt('$session', 1000)
+SELECT * FROM rag_get_session('$session')
+SELECT rag_export_session('$session')
+SELECT rag_update_session('$session', '{"title": "t"}')
+SELECT rag_update_message('$session', $message, 'Hello!')
+SELECT rag_set_feedback('$session', $message, 1)
+SELECT * FROM rag_get_feedback('$session')
+SELECT rag_copy_session('$session')
+SELECT rag_delete_messages('$session', $message)
+SELECT rag_delete_session('$session')
+SQL
+  same "the session NULL is an error, in every form" "$(printf '22004\n%.0s' 1 2 3 4)" \
+    "$(for call in "SELECT rag_get_session(NULL)" "SELECT * FROM rag_get_session(session_id => NULL)" \
+      "SELECT rag_add_message(NULL, 'user', 'x')" "PREPARE p(uuid) AS SELECT * FROM rag_get_session(\$1); EXECUTE p(NULL)"; do
+      PGUSER=app state "$call"
+    done)"
+}
+
+# ---------------------------------------------------------------------------
+# Migrations
+# ---------------------------------------------------------------------------
+
+helper() {
+  printf '%s\n' "CREATE FUNCTION @extschema@.$1(${2-}) RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', '$1';" \
+    "SELECT @extschema@.$1(${3-});" "DROP FUNCTION @extschema@.$1;"
+}
+
+# A version that adds a column, as the next one might.
+make_next_version() {
+  local dir
+
+  dir=$("$PG_CONFIG" --sharedir)/extension
+  {
+    helper rag_lock_tables
+    helper rag_alter_table 'tab pg_catalog.text, action pg_catalog.text' "'messages', 'ADD COLUMN extra pg_catalog.int4'"
+    helper rag_alter_table 'tab pg_catalog.text, action pg_catalog.text' "'sessions', 'ADD COLUMN extra pg_catalog.text'"
+    helper rag_ensure_index 'index pg_catalog.text, tab pg_catalog.text, definition pg_catalog.text' "'ix_extra', 'messages', 'USING btree (extra)'"
+    echo "INSERT INTO @extschema@.rag_migration_log (version, previous_version) VALUES ('9.9', '1.5');"
+  } | rag_as_user tee "$dir/rag_events--1.5--9.9.sql" >"$RAG_TMP/up.sql"
+  {
+    helper rag_lock_tables
+    helper rag_refuse_data_loss 'tab pg_catalog.regclass, VARIADIC columns pg_catalog.text[]' "'@extschema@.messages', 'extra'"
+    helper rag_alter_table 'tab pg_catalog.text, action pg_catalog.text' "'messages', 'DROP COLUMN extra'"
+    helper rag_alter_table 'tab pg_catalog.text, action pg_catalog.text' "'sessions', 'DROP COLUMN extra'"
+    echo "INSERT INTO @extschema@.rag_migration_log (version, previous_version) VALUES ('1.5', '9.9');"
+  } | rag_as_user tee "$dir/rag_events--9.9--1.5.sql" >"$RAG_TMP/down.sql"
+}
+
+# on_each_node SQL: its results as the owner, in one line.
+on_each_node() {
+  local node
+
+  for node in 0 1 2; do rag_on_node "$node" own -c "$1"; done | paste -s -d ' '
+}
+
+part_migrations() {
+  local before version from to
+
+  before=$(everything)
+  make_next_version
+  version="SELECT extversion FROM pg_extension WHERE extname = 'rag_events'"
+  same "a step up, with rows, from one command" '' "$(own -c "ALTER EXTENSION rag_events UPDATE TO '9.9'")"
+  same "every node has the version" '9.9 9.9 9.9' "$(on_each_node "$version")"
+  same "and the columns" '0 0 0' "$(on_each_node 'SELECT count(m.extra) + count(s.extra) FROM messages m JOIN sessions s ON s.id = m.session_id')"
+  same "every shard has the index" 0 \
+    "$(sql -c "SELECT count(*) FROM run_command_on_shards('messages', \$\$SELECT 1 / count(*) FROM pg_index WHERE indrelid = '%s'::regclass AND indexrelid::regclass::text ~ 'ix_extra'\$\$) WHERE NOT success")"
+  own -c "UPDATE messages SET extra = 1 WHERE id = (SELECT min(id) FROM messages)"
+  same "a step down refuses to lose data" 55000 "$(PGUSER=own state "ALTER EXTENSION rag_events UPDATE TO '1.5'")"
+  own -c "UPDATE messages SET extra = NULL WHERE extra = 1"
+  same "and leads back" '' "$(own -c "ALTER EXTENSION rag_events UPDATE TO '1.5'")"
+  same "every node has the version" '1.5 1.5 1.5' "$(on_each_node "$version")"
+  same "with the rows of before" "$before" "$(everything)"
+  same "as is the schema" '' "$(own -c "SELECT object FROM rag_check_schema() WHERE kind <> 'not_dumped'")"
+  same "further down it refuses" 55000 "$(PGUSER=own state "ALTER EXTENSION rag_events UPDATE TO '1.4'")"
+  own -c "SELECT rag_undistribute()"
+  for from in 1.3 1.4 1.5; do
+    for to in 1.3 1.4 1.5; do
+      own -c "SET rag_events.allow_data_loss = on" -c "ALTER EXTENSION rag_events UPDATE TO '$from'" >/dev/null
+      own -c "SET rag_events.allow_data_loss = on" -c "ALTER EXTENSION rag_events UPDATE TO '$to'" >/dev/null
+      same "where they are not distributed, from $from to $to" "$to $to $to" "$(on_each_node "$version")"
+    done
+  done
+  same "and then they can be" '' "$(own -c 'SELECT rag_distribute(8)')"
+}
+
+# ---------------------------------------------------------------------------
+# Order, and writers while shards move and servers fail
+# ---------------------------------------------------------------------------
+
+# new_calls WRITER N: so many calls, each with a key of its own; and more of them until
+# the file "enough" is there.
+new_calls() {
+  local i
+
+  for ((i = 1; ; i++)); do
+    [ "$i" -le "$2" ] || [ ! -f "$RAG_TMP/enough" ] || return 0
+    echo "SELECT $i, rag_add_message('$session', 'user', '$1 $i', idempotency_key => '$1 $i');"
+  done
+}
+
+# write_at NODE: runs the calls, and keeps what they return: "number|id", in their order.
+write_at() {
+  tee "$RAG_TMP/calls.$1" | PGUSER=app rag_on_node "$1" psql -X -q -A -t -v VERBOSITY=terse >"$RAG_TMP/written.$1" 2>"$RAG_TMP/errors.$1"
+}
+
+# follow: the ids that a reader gets, who asks for what is new until nobody writes.
+follow() {
+  local last=0 ids done=
+
+  while :; do
+    [ ! -f "$RAG_TMP/written" ] || done=1
+    ids=$(app -c "SELECT id FROM rag_get_messages_after('$session', $last, NULL)" 2>&1 | grep -E '^[0-9]+$')
+    if [ -n "$ids" ]; then
+      printf '%s\n' "$ids"
+      last=${ids##*$'\n'}
+    fi
+    [ -z "$done" ] || return 0
+  done >"$RAG_TMP/followed"
+}
+
+# move_session N: moves its shard to and fro so many times.
+move_session() {
+  local i shard from to
+
+  for ((i = 1; i <= $1; i++)); do
+    read -r shard from < <(sql -F ' ' -c "SELECT shardid, nodeport FROM pg_dist_shard_placement WHERE shardid = get_shard_id_for_distribution_column('sessions', '$session')")
+    to=$((2 * cluster_port + 3 - from))
+    sql -o /dev/null -c "SELECT citus_move_shard_placement($shard, '$PGHOST', $from, '$PGHOST', $to, 'force_logical')" || return
+  done
+}
+
+# Each message is there once, with the id that its writer was told, and a writer's own
+# ascend. Calls that failed are repeated first.
+check_messages() {
+  local node n=0
+
+  for node; do
+    write_again "$node"
+    n=$((n + $(wc -l <"$RAG_TMP/calls.$node")))
+    ok "writer $node: what was acknowledged is there, once" \
+      test -z "$(sort "$RAG_TMP/acknowledged.$node" | comm -23 - <(sort "$RAG_TMP/written.$node"))"
+    ok "writer $node: the ids of calls that succeeded at once ascend" \
+      sort -c -t '|' -k 2 -n "$RAG_TMP/acknowledged.$node"
+  done
+  same "every message is there once" "$n|t|t" \
+    "$(app -c "SELECT count(*), count(*) = count(DISTINCT content), count(*) = count(DISTINCT id) FROM messages WHERE session_id = '$session'")"
+}
+
+# write_again NODE: the same calls.
+write_again() {
+  mv "$RAG_TMP/written.$1" "$RAG_TMP/acknowledged.$1"
+  mv "$RAG_TMP/calls.$1" "$RAG_TMP/repeated.$1"
+  write_at "$1" <"$RAG_TMP/repeated.$1"
+  [ ! -s "$RAG_TMP/errors.$1" ] || cat "$RAG_TMP/errors.$1"
+}
+
+part_order() {
+  local node writers reader
+
+  session=$(app -c "SELECT rag_create_session('maya')")
+  rm -f "$RAG_TMP/written" "$RAG_TMP/enough"
+  follow &
+  reader=$!
+  writers=
+  for node in 0 1 2; do
+    new_calls "writer$node" 1 | write_at "$node" &
+    writers="$writers $!"
+  done
+  ok "the session's shard moves ten times under three writers on three nodes" move_session 10
+  touch "$RAG_TMP/enough"
+  # shellcheck disable=SC2086 # a list of words
+  wait $writers
+  touch "$RAG_TMP/written"
+  wait "$reader"
+  same "no call failed" '' "$(cat "$RAG_TMP"/errors.[012])"
+  same "a reader who follows the session gets every message, once and in order" \
+    "$(app -c "SELECT id FROM messages WHERE session_id = '$session' ORDER BY id")" "$(cat "$RAG_TMP/followed")"
+  ok "each of them wrote all the while" test "$(cat "$RAG_TMP"/written.[012] | wc -l)" -gt 300
+  check_messages 0 1 2
+}
+
+no_prepared_transaction() {
+  local node
+
+  sql -o /dev/null -c "SELECT recover_prepared_transactions()"
+  for node in 0 1 2; do
+    [ "$(rag_on_node "$node" sql -c "SELECT count(*) FROM pg_prepared_xacts")" = 0 ] || return
+  done
+}
+
+part_faults() {
+  local writer
+
+  session=$(app -c "SELECT rag_create_session('maya')")
+  rm -f "$RAG_TMP/enough"
+  new_calls writer 1 | write_at 0 &
+  writer=$!
+  sleep 0.5
+  rag_stop_node 1 immediate
+  rag_stop_node 2 immediate
+  sleep 0.5
+  rag_start_node 1
+  rag_start_node 2
+  sleep 0.5
+  touch "$RAG_TMP/enough"
+  wait "$writer"
+  ok "calls fail while the workers are away" test -s "$RAG_TMP/errors.0"
+  check_messages 0
+  ok "no prepared transaction is left" no_prepared_transaction
+
+  # Halfway: the backend is terminated while it works.
+  own -c "SELECT rag_undistribute()"
+  killed "rag_distribute(8)"
+  same "a killed rag_distribute() leaves the tables as they were" 0 \
+    "$(sql -c "SELECT count(*) FROM pg_dist_partition WHERE logicalrelid::text ~ 'messages'")"
+  same "and a second call does it" '' "$(own -c 'SELECT rag_distribute(8)')"
+  killed "rag_undistribute()"
+  same "a killed rag_undistribute() leaves the tables distributed" 1 \
+    "$(sql -c "SELECT count(*) FROM pg_dist_partition WHERE logicalrelid::text ~ 'messages'")"
+  same "and a second call does it" '' "$(own -c 'SELECT rag_undistribute()')"
+  ok "no prepared transaction is left" no_prepared_transaction
+  same "as is the schema" '' "$(own -c "SELECT object FROM rag_check_schema() WHERE kind <> 'not_dumped'")"
+  own -c "SELECT rag_distribute(8)"
+}
+
+# killed CALL: begins it and terminates its backend before the commit.
+killed() {
+  own -c "BEGIN" -c "SELECT $1" -c "SELECT pg_terminate_backend(pg_backend_pid())" -c "COMMIT" >/dev/null 2>&1
+}
+
+# ---------------------------------------------------------------------------
+
+rag_find_pg
+if [ -z "$PG_CONFIG" ] || ! rag_has_citus; then
+  echo "1..0 # SKIP no Citus in the PostgreSQL of ${PG_CONFIG:-this machine}"
+  echo "0 passed, 0 failed, 1 skipped"
+  exit 0
+fi
+rag_require server build
+rag_workdir
+# (Bitcode for JIT compilation would take most of the time.)
+rag_build with_llvm=no >"$RAG_TMP/build.log" 2>&1 || {
+  cat "$RAG_TMP/build.log"
+  rag_die "rag_events could not be built"
+}
+rag_start_cluster 2 || exit 1
+make_tables >/dev/null || exit 1
+[ $# -gt 0 ] || set -- distribute calls migrations order faults
+# The other parts want distributed tables.
+[ "$1" = distribute ] || own -c "SELECT rag_distribute(8)"
+for part; do
+  rag_note "$part"
+  "part_$part"
+done
+rag_total "$passed" "$failed" 0
