@@ -397,7 +397,7 @@ create_or_take_index(const char *index, const char *definition, Oid nspoid)
 	Oid prebuilt = get_relname_relid(index, nspoid);
 
 	if (!OidIsValid(prebuilt))
-		execute_ddl(definition, nspoid);
+		execute_table_ddl(definition, nspoid);
 	else if (!is_such_index(prebuilt, definition))
 		error_other_index(index, definition);
 }
