@@ -4,57 +4,54 @@
  */
 #include "base/compat.h"
 
-#include "access/genam.h"
-#include "access/htup_details.h"
-#include "access/table.h"
-#include "catalog/pg_namespace_d.h"
-#include "utils/fmgroids.h"
+#include "utils/fmgrprotos.h"
+#include "utils/inval.h"
 #include "utils/lsyscache.h"
-#include "utils/rel.h"
+#include "utils/memutils.h"
 
+#include "base/citus.h"
 #include "base/distributed.h"
 #include "base/table_facts.h"
 
-/*
- * The first row of a catalog of Citus, or of those with this OID in its column. Returns
- * false if there is none.
- */
-static bool
-look_up(const char *catalog, const char *column, Oid oid, const char *field, int32 *value)
+const RagDistributedTable rag_distributed_tables[] = {{"sessions", "id"},
+													  {"messages", "session_id"},
+													  {"rag_feedback", "session_id"}};
+
+/* The shards with the rows of sessions whose hash is at least min. */
+typedef struct HashRange
 {
-	Oid relid = get_relname_relid(catalog, PG_CATALOG_NAMESPACE);
-	Relation rel;
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple tuple;
-	bool found;
+	int32 min;
+	bool here;
+	RagShards shards;
+} HashRange;
 
-	if (!OidIsValid(relid))
-		return false;
-	rel = table_open(relid, AccessShareLock);
-	if (column)
-		ScanKeyInit(&key, get_attnum(relid, column), BTEqualStrategyNumber, F_OIDEQ,
-					ObjectIdGetDatum(oid));
-	scan = systable_beginscan(rel, InvalidOid, false, NULL, column ? 1 : 0, &key);
-	tuple = systable_getnext(scan);
-	found = HeapTupleIsValid(tuple);
-	if (found && field)
-	{
-		bool isnull;
+/* What Citus said, until it changes: Citus invalidates the table then. */
+static RagTableFacts facts_of_messages;
+static struct
+{
+	bool distributed;
+	bool shards_known; /* the other fields are set */
+	int nranges;
+	HashRange *ranges; /* in the order of hashes */
+} facts;
 
-		*value = DatumGetInt32(heap_getattr(tuple, get_attnum(relid, field),
-											RelationGetDescr(rel), &isnull));
-	}
-	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
-	return found;
+/* Finds out again what does not hold any longer. */
+static void
+look_at(Oid messages)
+{
+	if (rag_facts_hold(&facts_of_messages, messages))
+		return;
+	if (facts.ranges)
+		pfree(facts.ranges);
+	memset(&facts, 0, sizeof(facts));
+	rag_begin_facts(&facts_of_messages, messages, InvalidOid);
+	facts.distributed = rag_citus_has_table(messages);
+	rag_end_facts(&facts_of_messages);
 }
 
 bool
 rag_is_distributed(Oid nspoid)
 {
-	static RagTableFacts facts;
-	static bool distributed;
 	Oid messages;
 
 	if (!rag_citus_is_loaded())
@@ -62,23 +59,14 @@ rag_is_distributed(Oid nspoid)
 	messages = get_relname_relid("messages", nspoid);
 	if (!OidIsValid(messages))
 		return false;
-	if (!rag_facts_hold(&facts, messages))
-	{
-		rag_begin_facts(&facts, messages, InvalidOid);
-		/* Citus invalidates the table when this changes. */
-		distributed = look_up("pg_dist_partition", "logicalrelid", messages, NULL, NULL);
-		rag_end_facts(&facts);
-	}
-	return distributed;
+	look_at(messages);
+	return facts.distributed;
 }
 
 bool
 rag_is_other_node(Oid nspoid)
 {
-	int32 group = 0;
-
-	return rag_is_distributed(nspoid) &&
-		look_up("pg_dist_local_group", NULL, InvalidOid, "groupid", &group) && group != 0;
+	return rag_is_distributed(nspoid) && !rag_citus_is_coordinator();
 }
 
 void
@@ -91,4 +79,109 @@ rag_require_coordinator(const char *function, Oid nspoid)
 			 errmsg("%s needs the coordinator of the cluster", function),
 			 errdetail("Usage by day is kept there."),
 			 errhint("Call it on the coordinator.")));
+}
+
+/* ------------------------------------------------------------------------
+ *		Shards
+ * ------------------------------------------------------------------------
+ */
+
+/* Adds the shards of one table. False if they do not have the ranges of the others. */
+static bool
+add_shards(int table, Oid nspoid)
+{
+	Oid relid = get_relname_relid(rag_distributed_tables[table].name, nspoid);
+	RagCitusShard *shards;
+	int n = OidIsValid(relid) ? rag_citus_shards(relid, &shards) : 0;
+
+	if (table == 0)
+	{
+		facts.ranges = MemoryContextAllocZero(TopMemoryContext,
+											  sizeof(HashRange) * Max(n, 1));
+		facts.nranges = n;
+	}
+	if (n == 0 || n != facts.nranges)
+		return false;
+	for (int i = 0; i < n; i++)
+	{
+		HashRange *range = &facts.ranges[i];
+
+		if (table == 0)
+			range->min = shards[i].min;
+		else if (range->min != shards[i].min)
+			return false;
+		range->here = (table == 0 || range->here) && shards[i].here;
+		range->shards.ids[table] = shards[i].id;
+	}
+	pfree(shards);
+	return true;
+}
+
+static void
+know_shards(Oid nspoid)
+{
+	if (facts.shards_known)
+		return;
+	if (facts.ranges)
+		pfree(facts.ranges);
+	facts.ranges = NULL;
+	for (int i = 0; i < RAG_NDISTRIBUTED; i++)
+	{
+		if (!add_shards(i, nspoid))
+		{
+			facts.nranges = 0;
+			break;
+		}
+	}
+	facts.shards_known = true;
+}
+
+/* The range that the session is in, or NULL. It holds until Citus changes it. */
+static const HashRange *
+find_range(Oid nspoid, const pg_uuid_t *session_id)
+{
+	int32 hash;
+	int first = 0;
+	int last;
+
+	if (!rag_is_distributed(nspoid))
+		return NULL;
+	know_shards(nspoid);
+	/* Citus distributes by PostgreSQL's hash function of the type. */
+	hash = DatumGetInt32(DirectFunctionCall1(uuid_hash, UUIDPGetDatum(session_id)));
+	last = facts.nranges - 1;
+	while (first < last)
+	{
+		int middle = (first + last + 1) / 2;
+
+		if (facts.ranges[middle].min <= hash)
+			first = middle;
+		else
+			last = middle - 1;
+	}
+	return facts.nranges > 0 && facts.ranges[first].min <= hash ? &facts.ranges[first] :
+																  NULL;
+}
+
+/*
+ * Who moves a shard waits for all that hold it, on every node, before it does so. So the
+ * shard is held before a row is locked, wherever that row is: otherwise somebody else
+ * might hold it who waits for the row.
+ */
+RagShards
+rag_enter_shards(Oid nspoid, const pg_uuid_t *session_id, bool change)
+{
+	const HashRange *range = find_range(nspoid, session_id);
+
+	if (range && change)
+	{
+		rag_citus_hold_shard(range->shards.ids[0]);
+		/* Whoever held it may have moved it. */
+		AcceptInvalidationMessages();
+		range = find_range(nspoid, session_id);
+	}
+	if (range == NULL || !range->here || !rag_citus_lets_us_in())
+		return RAG_NO_SHARDS;
+	rag_citus_note_use(change);
+	return range->shards;
 }

@@ -9,6 +9,7 @@
  */
 #include "base/compat.h"
 
+#include "catalog/pg_type_d.h"
 #include "catalog/namespace.h"
 #include "executor/spi.h"
 #include "executor/tstoreReceiver.h"
@@ -22,6 +23,7 @@
 #include "utils/plancache.h"
 #include "utils/resowner.h"
 #include "utils/syscache.h"
+#include "utils/uuid.h"
 
 #include "base/distributed.h"
 #include "base/schema.h"
@@ -31,17 +33,21 @@ typedef struct PlanKey
 {
 	const RagStatement *statement;
 	Oid nspoid;
+	int64 shard; /* the first of the shards that the plan is for, or 0 */
 } PlanKey;
 
 typedef struct PlanEntry
 {
-	PlanKey key;	  /* must be first */
-	SPIPlanPtr plan;  /* NULL, or a plan that SPI keeps */
-	bool distributed; /* it was prepared for distributed tables */
-	NameData schema;  /* the name of the schema in the plan's text */
-	int generation;	  /* generation of the generic plan that we made of it */
-	int executing;	  /* number of executions that are under way, one within another */
+	PlanKey key;	 /* must be first */
+	SPIPlanPtr plan; /* NULL, or a plan that SPI keeps */
+	bool by_citus;	 /* Citus plans it */
+	NameData schema; /* the name of the schema in the plan's text */
+	int generation;	 /* generation of the generic plan that we made of it */
+	int executing;	 /* number of executions that are under way, one within another */
 } PlanEntry;
+
+/* A plan takes some 20 kB. */
+#define MAX_PLANS 1000
 
 static HTAB *plans = NULL;
 
@@ -53,6 +59,14 @@ count_schema_change(Datum arg pg_attribute_unused(), int cacheid pg_attribute_un
 					uint32 hashvalue pg_attribute_unused())
 {
 	schema_changes++;
+}
+
+static void
+forget_plan(PlanEntry *entry)
+{
+	if (entry->plan)
+		SPI_freeplan(entry->plan);
+	hash_search(plans, &entry->key, HASH_REMOVE, NULL);
 }
 
 /* Frees the plans of schemas that were dropped. */
@@ -68,9 +82,7 @@ forget_dropped_schemas(void)
 		if (entry->executing > 0 ||
 			SearchSysCacheExists1(NAMESPACEOID, ObjectIdGetDatum(entry->key.nspoid)))
 			continue;
-		if (entry->plan)
-			SPI_freeplan(entry->plan);
-		hash_search(plans, &entry->key, HASH_REMOVE, NULL);
+		forget_plan(entry);
 	}
 }
 
@@ -83,8 +95,23 @@ create_plans(void)
 	CacheRegisterSyscacheCallback(NAMESPACEOID, count_schema_change, (Datum) 0);
 }
 
+/* Frees the plans for shards: a backend may come to see many of them. */
+static void
+forget_shards(void)
+{
+	HASH_SEQ_STATUS status;
+	PlanEntry *entry;
+
+	hash_seq_init(&status, plans);
+	while ((entry = hash_seq_search(&status)) != NULL)
+	{
+		if (entry->key.shard != 0 && entry->executing == 0)
+			forget_plan(entry);
+	}
+}
+
 static PlanEntry *
-plan_entry(const RagStatement *statement, Oid nspoid)
+plan_entry(const RagStatement *statement, Oid nspoid, int64 shard)
 {
 	PlanKey key;
 	PlanEntry *entry;
@@ -98,10 +125,13 @@ plan_entry(const RagStatement *statement, Oid nspoid)
 		changes_seen = schema_changes;
 		forget_dropped_schemas();
 	}
+	if (hash_get_num_entries(plans) >= MAX_PLANS)
+		forget_shards();
 
 	memset(&key, 0, sizeof(key)); /* the padding is hashed too */
 	key.statement = statement;
 	key.nspoid = nspoid;
+	key.shard = shard;
 	entry = hash_search(plans, &key, HASH_ENTER, &found);
 	if (!found)
 	{
@@ -150,15 +180,25 @@ make_generic_plan(SPIPlanPtr plan)
 	return source->generation;
 }
 
+/* Where a statement is executed. */
+typedef struct Place
+{
+	const char *schema; /* the name of the extension's schema */
+	bool distributed;
+	RagShards shards; /* or none: then Citus looks for them */
+} Place;
+
 /*
  * A mark in the text of a statement: what takes its place is value, or, if it has an end,
- * what is between them, where it is wanted.
+ * what is between them, where it is wanted. A table has an alias, unless the statement
+ * gives it one.
  */
 typedef struct Mark
 {
 	const char *begin;
 	const char *end;
 	const char *value;
+	const char *alias;
 	bool wanted;
 } Mark;
 
@@ -192,7 +232,11 @@ append_sql(StringInfo result, const char *sql, const Mark *marks, int n)
 		appendBinaryStringInfo(result, sql, where - sql);
 		sql = where + strlen(mark->begin);
 		if (mark->end == NULL)
+		{
 			appendStringInfoString(result, mark->value);
+			if (mark->alias && strncmp(sql, " AS ", 4) != 0)
+				appendStringInfo(result, " AS %s", mark->alias);
+		}
 		else
 		{
 			const char *end = strstr(sql, mark->end);
@@ -205,17 +249,33 @@ append_sql(StringInfo result, const char *sql, const Mark *marks, int n)
 	appendStringInfoString(result, sql);
 }
 
-/* The statement for the tables as they are in the schema of that name. */
+/* The statement as it is executed there. */
 static char *
-sql_in_schema(const RagStatement *statement, const char *name, bool distributed)
+sql_at(const RagStatement *statement, const Place *place)
 {
-	const Mark marks[] = {{"@extschema@", NULL, quote_identifier(name), true},
-						  {"@distributed{", "}@", NULL, distributed},
-						  {"@local{", "}@", NULL, !distributed}};
+	const char *schema = quote_identifier(place->schema);
+	bool in_shards = place->shards.ids[0] != 0;
+	Mark marks[RAG_NDISTRIBUTED + 5];
+	int n = 0;
 	StringInfoData sql;
 
+	for (int i = 0; in_shards && i < RAG_NDISTRIBUTED; i++)
+	{
+		const char *table = rag_distributed_tables[i].name;
+
+		marks[n++] = (Mark){psprintf("@extschema@.%s", table), NULL,
+							psprintf("%s.%s_" INT64_FORMAT, schema, table,
+									 place->shards.ids[i]),
+							table, true};
+	}
+	marks[n++] = (Mark){"@extschema@", NULL, schema, NULL, true};
+	marks[n++] = (Mark){RAG_OF_SESSION, NULL, "", NULL, true};
+	marks[n++] = (Mark){"@distributed{", "}@", NULL, NULL, place->distributed};
+	marks[n++] =
+		(Mark){"@routed{", "}@", NULL, NULL, place->distributed && !in_shards};
+	marks[n++] = (Mark){"@local{", "}@", NULL, NULL, !place->distributed};
 	initStringInfo(&sql);
-	append_sql(&sql, statement->sql, marks, lengthof(marks));
+	append_sql(&sql, statement->sql, marks, n);
 	return sql.data;
 }
 
@@ -225,13 +285,13 @@ sql_in_schema(const RagStatement *statement, const char *name, bool distributed)
  * time, too, and keep all of them.)
  */
 static SPIPlanPtr
-prepare(const RagStatement *statement, const char *schema, bool distributed)
+prepare(const RagStatement *statement, const Place *place, bool by_citus)
 {
-	char *sql = sql_in_schema(statement, schema, distributed);
+	char *sql = sql_at(statement, place);
 	SPIPlanPtr plan = SPI_prepare_cursor(sql, statement->nargs,
 										 unconstify(Oid *, &statement->argtypes[0]),
-										 distributed ? CURSOR_OPT_CUSTOM_PLAN :
-													   CURSOR_OPT_GENERIC_PLAN);
+										 by_citus ? CURSOR_OPT_CUSTOM_PLAN :
+													CURSOR_OPT_GENERIC_PLAN);
 
 	if (plan == NULL)
 		elog(ERROR, "could not prepare \"%s\": %s", sql,
@@ -257,7 +317,7 @@ still_holds(const PlanEntry *entry)
 		return false;
 	if (!rag_search_path_matches(source->search_path))
 		return false;
-	return entry->distributed ||
+	return entry->by_citus ||
 		(source->gplan && source->gplan->generation == entry->generation);
 }
 
@@ -285,7 +345,7 @@ check_schema_name(const PlanEntry *entry)
  * cannot be freed: PostgreSQL then makes it anew on its own.
  */
 static void
-make_valid(PlanEntry *entry)
+make_valid(PlanEntry *entry, const RagShards *shards)
 {
 	if (entry->plan && entry->executing > 1)
 		check_schema_name(entry);
@@ -298,11 +358,14 @@ make_valid(PlanEntry *entry)
 	}
 	if (entry->plan == NULL)
 	{
-		namestrcpy(&entry->schema, rag_namespace_name(entry->key.nspoid));
-		entry->distributed = rag_is_distributed(entry->key.nspoid);
-		entry->plan = prepare(entry->key.statement, NameStr(entry->schema),
-							  entry->distributed);
-		if (!entry->distributed)
+		Place place = {.schema = rag_namespace_name(entry->key.nspoid),
+					   .distributed = rag_is_distributed(entry->key.nspoid),
+					   .shards = *shards};
+
+		namestrcpy(&entry->schema, place.schema);
+		entry->by_citus = place.distributed && shards->ids[0] == 0;
+		entry->plan = prepare(entry->key.statement, &place, entry->by_citus);
+		if (!entry->by_citus)
 			entry->generation = make_generic_plan(entry->plan);
 	}
 }
@@ -348,38 +411,45 @@ execute_plan(SPIPlanPtr plan, const SPIExecuteOptions *options)
  * the nesting level that AtEOXact_GUC() ends, or 0.
  */
 static int
-secure_search_path(Oid nspoid)
+secure_search_path(Oid nspoid, const RagShards *shards)
 {
 	int nestlevel;
 
-	if (!rag_is_distributed(nspoid))
+	if (!rag_is_distributed(nspoid) || shards->ids[0] != 0)
 		return 0;
 	nestlevel = NewGUCNestLevel();
 	set_locally("search_path", "pg_catalog, pg_temp");
 	return nestlevel;
 }
 
-/* With dest, the rows go there, and not to SPI_tuptable. */
-static uint64
-execute(const RagStatement *statement, Oid nspoid, const Datum *values,
-		const char *nulls, bool read_only, DestReceiver *dest)
+/* The shards that the statement can be executed in. */
+static RagShards
+shards_of(const RagStatement *statement, Oid nspoid, const Datum *values,
+		  const char *nulls, bool read_only)
 {
-	PlanEntry *entry = plan_entry(statement, nspoid);
-	SPIExecuteOptions options = {.params = make_params(statement, values, nulls),
-								 .read_only = read_only,
-								 .dest = dest};
-	uint64 changes = schema_changes;
-	int nestlevel = secure_search_path(nspoid);
+	if (!rag_is_distributed(nspoid) ||
+		strncmp(statement->sql, RAG_OF_SESSION, strlen(RAG_OF_SESSION)) != 0)
+		return RAG_NO_SHARDS;
+	for (int i = 0; i < statement->nargs; i++)
+	{
+		if (statement->argtypes[i] == UUIDOID && !(nulls && nulls[i] == 'n'))
+			return rag_enter_shards(nspoid, DatumGetUUIDP(values[i]), !read_only);
+	}
+	return RAG_NO_SHARDS;
+}
 
+static void
+execute_entry(PlanEntry *entry, const RagShards *shards, const SPIExecuteOptions *options)
+{
 	entry->executing++;
 	PG_TRY();
 	{
 		int rc;
 
-		make_valid(entry);
-		rc = execute_plan(entry->plan, &options);
+		make_valid(entry, shards);
+		rc = execute_plan(entry->plan, options);
 		if (rc < 0)
-			elog(ERROR, "could not execute \"%s\": %s", statement->sql,
+			elog(ERROR, "could not execute \"%s\": %s", entry->key.statement->sql,
 				 SPI_result_code_string(rc));
 	}
 	PG_FINALLY();
@@ -387,6 +457,22 @@ execute(const RagStatement *statement, Oid nspoid, const Datum *values,
 		entry->executing--;
 	}
 	PG_END_TRY();
+}
+
+/* With dest, the rows go there, and not to SPI_tuptable. */
+static uint64
+execute(const RagStatement *statement, Oid nspoid, const Datum *values,
+		const char *nulls, bool read_only, DestReceiver *dest)
+{
+	RagShards shards = shards_of(statement, nspoid, values, nulls, read_only);
+	PlanEntry *entry = plan_entry(statement, nspoid, shards.ids[0]);
+	SPIExecuteOptions options = {.params = make_params(statement, values, nulls),
+								 .read_only = read_only,
+								 .dest = dest};
+	uint64 changes = schema_changes;
+	int nestlevel = secure_search_path(nspoid, &shards);
+
+	execute_entry(entry, &shards, &options);
 	if (nestlevel > 0)
 		AtEOXact_GUC(true, nestlevel);
 	if (changes != schema_changes)
@@ -474,15 +560,14 @@ execute_once(const RagStatement *statement, Oid nspoid, const Datum *values,
 								 .read_only = read_only,
 								 .dest = dest};
 	int nestlevel = NewGUCNestLevel();
-	bool distributed = rag_is_distributed(nspoid);
+	Place place = {.schema = rag_namespace_name(nspoid),
+				   .distributed = rag_is_distributed(nspoid)};
 	int rc;
 
 	set_locally("jit", "off");
-	if (distributed)
+	if (place.distributed)
 		set_locally("search_path", "pg_catalog, pg_temp");
-	rc = SPI_execute_extended(sql_in_schema(statement, rag_namespace_name(nspoid),
-											distributed),
-							  &options);
+	rc = SPI_execute_extended(sql_at(statement, &place), &options);
 	if (rc < 0)
 		elog(ERROR, "could not execute \"%s\": %s", statement->sql,
 			 SPI_result_code_string(rc));

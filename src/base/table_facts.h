@@ -60,9 +60,6 @@ rag_facts_hold(const RagTableFacts *facts, Oid table)
 extern void rag_begin_facts(RagTableFacts *facts, Oid table, Oid other);
 extern void rag_end_facts(RagTableFacts *facts);
 
-/* Was Citus loaded when the server started? */
-extern bool rag_citus_is_loaded(void);
-
 /*
  * Why the caller cannot be served directly although the table is plain, or NULL.
  * rights are those that are needed on the whole table.

@@ -13,7 +13,7 @@
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
-#include "base/table_facts.h"
+#include "base/citus.h"
 
 /*
  * rag_no_session() returns uuid

@@ -22,29 +22,14 @@
 #include "utils/rls.h"
 #include "utils/syscache.h"
 
+#include "base/citus.h"
 #include "base/distributed.h"
 #include "base/error.h"
 #include "base/schema.h"
 #include "base/statement.h"
-#include "base/table_facts.h"
 #include "cluster/ids.h"
 
 #define ID_STEP CppAsString2(RAG_ID_STEP)
-
-/*
- * The tables that are distributed, each after those that it refers to, and the column
- * that is the id of the session. (Usage by day and the log of migrations stay on their
- * node.)
- */
-typedef struct DistributedTable
-{
-	const char *name;
-	const char *column;
-} DistributedTable;
-
-static const DistributedTable tables[] = {{"sessions", "id"},
-										  {"messages", "session_id"},
-										  {"rag_feedback", "session_id"}};
 
 /* ------------------------------------------------------------------------
  *		Statements
@@ -134,10 +119,10 @@ require_coordinator(void)
 static void
 require_owner(Oid nspoid)
 {
-	for (int i = 0; i < (int) lengthof(tables); i++)
+	for (int i = 0; i < RAG_NDISTRIBUTED; i++)
 	{
-		if (!rag_class_ownercheck(rag_relation(tables[i].name, nspoid), GetUserId()))
-			aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, tables[i].name);
+		if (!rag_class_ownercheck(rag_relation(rag_distributed_tables[i].name, nspoid), GetUserId()))
+			aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, rag_distributed_tables[i].name);
 	}
 }
 
@@ -145,14 +130,14 @@ require_owner(Oid nspoid)
 static void
 require_all_rows(Oid nspoid)
 {
-	for (int i = 0; i < (int) lengthof(tables); i++)
+	for (int i = 0; i < RAG_NDISTRIBUTED; i++)
 	{
-		if (check_enable_rls(rag_relation(tables[i].name, nspoid), InvalidOid, true) ==
+		if (check_enable_rls(rag_relation(rag_distributed_tables[i].name, nspoid), InvalidOid, true) ==
 			RLS_ENABLED)
 			ereport(ERROR,
 					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 					 errmsg("row security on table \"%s\" would hide rows from their owner",
-							tables[i].name),
+							rag_distributed_tables[i].name),
 					 errhint("Run ALTER TABLE ... NO FORCE ROW LEVEL SECURITY, and FORCE it again afterwards.")));
 	}
 }
@@ -164,9 +149,9 @@ table_array(Oid nspoid)
 	StringInfoData array;
 
 	initStringInfo(&array);
-	for (int i = 0; i < (int) lengthof(tables); i++)
+	for (int i = 0; i < RAG_NDISTRIBUTED; i++)
 		appendStringInfo(&array, "%s%s", i > 0 ? ", " : "",
-						 quote_literal_cstr(qualified(tables[i].name, nspoid)));
+						 quote_literal_cstr(qualified(rag_distributed_tables[i].name, nspoid)));
 	return psprintf("ARRAY[%s]::regclass[]", array.data);
 }
 
@@ -370,21 +355,21 @@ prepare_workers(Oid nspoid, int64 last_id)
 static void
 distribute_tables(Oid nspoid, const char *shard_count)
 {
-	for (int i = 0; i < (int) lengthof(tables); i++)
+	for (int i = 0; i < RAG_NDISTRIBUTED; i++)
 	{
-		const char *name = quote_literal_cstr(qualified(tables[i].name, nspoid));
+		const char *name = quote_literal_cstr(qualified(rag_distributed_tables[i].name, nspoid));
 
 		if (i == 0)
 			run("SELECT create_distributed_table(%s, '%s', colocate_with => 'none', shard_count => %s)",
-				name, tables[i].column, shard_count);
+				name, rag_distributed_tables[i].column, shard_count);
 		else
 			run("SELECT create_distributed_table(%s, '%s', colocate_with => %s)", name,
-				tables[i].column,
-				quote_literal_cstr(qualified(tables[0].name, nspoid)));
+				rag_distributed_tables[i].column,
+				quote_literal_cstr(qualified(rag_distributed_tables[0].name, nspoid)));
 	}
 	/* The rows were copied to the shards. */
 	run("SELECT truncate_local_data_after_distributing_table(%s)",
-		quote_literal_cstr(qualified(tables[0].name, nspoid)));
+		quote_literal_cstr(qualified(rag_distributed_tables[0].name, nspoid)));
 }
 
 static Oid
@@ -421,7 +406,7 @@ delegate_functions(Oid nspoid, Oid superuser)
 		" JOIN pg_language l ON l.oid = p.prolang AND l.lanname = 'c'"
 		" WHERE p.pronamespace = %u AND p.probin IN ('rag_events', '$libdir/rag_events')"
 		" AND p.proargnames[1] = 'session_id' AND p.proargtypes[0] = 'uuid'::regtype",
-		quote_literal_cstr(qualified(tables[0].name, nspoid)), nspoid);
+		quote_literal_cstr(qualified(rag_distributed_tables[0].name, nspoid)), nspoid);
 	SetUserIdAndSecContext(user, context);
 }
 
@@ -495,9 +480,9 @@ lock_tables(Oid nspoid)
 	StringInfoData names;
 
 	initStringInfo(&names);
-	for (int i = 0; i < (int) lengthof(tables); i++)
+	for (int i = 0; i < RAG_NDISTRIBUTED; i++)
 		appendStringInfo(&names, "%s%s", i > 0 ? ", " : "",
-						 qualified(tables[i].name, nspoid));
+						 qualified(rag_distributed_tables[i].name, nspoid));
 	run("LOCK TABLE %s IN ACCESS EXCLUSIVE MODE", names.data);
 }
 
@@ -527,21 +512,21 @@ stored_columns(const char *name, Oid nspoid)
 static void
 bring_rows_back(Oid nspoid)
 {
-	char *columns[lengthof(tables)];
+	char *columns[RAG_NDISTRIBUTED];
 
-	for (int i = 0; i < (int) lengthof(tables); i++)
+	for (int i = 0; i < RAG_NDISTRIBUTED; i++)
 	{
-		columns[i] = stored_columns(tables[i].name, nspoid);
+		columns[i] = stored_columns(rag_distributed_tables[i].name, nspoid);
 		run("CREATE TEMPORARY TABLE rag_undistributed_%d ON COMMIT DROP AS SELECT %s FROM %s", i,
-			columns[i], qualified(tables[i].name, nspoid));
+			columns[i], qualified(rag_distributed_tables[i].name, nspoid));
 	}
-	for (int i = (int) lengthof(tables) - 1; i >= 0; i--)
-		forget_table(tables[i].name, nspoid);
+	for (int i = RAG_NDISTRIBUTED - 1; i >= 0; i--)
+		forget_table(rag_distributed_tables[i].name, nspoid);
 	CommandCounterIncrement();
-	for (int i = 0; i < (int) lengthof(tables); i++)
+	for (int i = 0; i < RAG_NDISTRIBUTED; i++)
 	{
 		run("INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE SELECT %s FROM " COPY_OF,
-			qualified(tables[i].name, nspoid), columns[i], columns[i], i);
+			qualified(rag_distributed_tables[i].name, nspoid), columns[i], columns[i], i);
 		run("DROP TABLE " COPY_OF, i);
 	}
 }

@@ -29,9 +29,9 @@ static int64
 last_id(Oid nspoid, const pg_uuid_t *session_id)
 {
 	static const RagStatement last_sql = {
-		"SELECT id::pg_catalog.int8 FROM @extschema@.messages"
-		" WHERE session_id OPERATOR(pg_catalog.=) $1"
-		" ORDER BY session_id DESC, messages.id DESC LIMIT 1",
+		RAG_OF_SESSION "SELECT id::pg_catalog.int8 FROM @extschema@.messages"
+					   " WHERE session_id OPERATOR(pg_catalog.=) $1"
+					   " ORDER BY session_id DESC, messages.id DESC LIMIT 1",
 		1,
 		{UUIDOID}};
 	Datum value = UUIDPGetDatum(session_id);

@@ -35,11 +35,11 @@ static const RagStatement lock_sql[] = RAG_ON_SESSION(
 
 /* The order is that of read/get_messages.c, for the same reason. */
 static const RagStatement read_ids = {
-	"SELECT pg_catalog.array_agg(m.id) FROM"
-	" (SELECT id::pg_catalog.int8 FROM @extschema@.messages"
-	" WHERE ROW(session_id, id) OPERATOR(pg_catalog.<=) ROW($1, $2)"
-	" AND session_id OPERATOR(pg_catalog.>=) $1" RAG_ON_ITS_MACHINE
-	" ORDER BY session_id, messages.id) AS m",
+	RAG_OF_SESSION "SELECT pg_catalog.array_agg(m.id) FROM"
+				   " (SELECT id::pg_catalog.int8 FROM @extschema@.messages"
+				   " WHERE ROW(session_id, id) OPERATOR(pg_catalog.<=) ROW($1, $2)"
+				   " AND session_id OPERATOR(pg_catalog.>=) $1" RAG_ON_ITS_MACHINE
+				   " ORDER BY session_id, messages.id) AS m",
 	2,
 	{UUIDOID, INT8OID}};
 

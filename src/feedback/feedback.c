@@ -42,7 +42,7 @@ bool
 rag_has_feedback(Datum session_id, Oid nspoid)
 {
 	static const RagStatement look_sql = {
-		"SELECT FROM @extschema@.rag_feedback WHERE session_id OPERATOR(pg_catalog.=) $1 LIMIT 1",
+		RAG_OF_SESSION "SELECT FROM @extschema@.rag_feedback WHERE session_id OPERATOR(pg_catalog.=) $1 LIMIT 1",
 		1,
 		{UUIDOID}};
 	Oid table = rag_feedback_table(nspoid);
@@ -168,11 +168,11 @@ void
 rag_delete_feedback_from(const RagSession *session, int64 from_id)
 {
 	static const RagStatement delete_sql = {
-		"DELETE FROM @extschema@.rag_feedback AS f WHERE f.session_id OPERATOR(pg_catalog.=) $1"
-		" AND f.message_id OPERATOR(pg_catalog.>=) $2"
-		" AND NOT EXISTS (SELECT FROM @extschema@.messages AS m"
-		" WHERE m.session_id OPERATOR(pg_catalog.=) $1"
-		" AND m.id OPERATOR(pg_catalog.=) f.message_id)",
+		RAG_OF_SESSION "DELETE FROM @extschema@.rag_feedback AS f WHERE f.session_id OPERATOR(pg_catalog.=) $1"
+					   " AND f.message_id OPERATOR(pg_catalog.>=) $2"
+					   " AND NOT EXISTS (SELECT FROM @extschema@.messages AS m"
+					   " WHERE m.session_id OPERATOR(pg_catalog.=) $1"
+					   " AND m.id OPERATOR(pg_catalog.=) f.message_id)",
 		2,
 		{UUIDOID, INT8OID}};
 	Datum values[] = {UUIDPGetDatum(session->id), Int64GetDatum(from_id)};

@@ -24,8 +24,8 @@
  * column.
  */
 #define INSERT(columns, values) \
-	"INSERT INTO @extschema@.sessions (id, user_id, metadata" columns ")" \
-	" VALUES ($1, $2, $3" values ")" RAG_DISTRIBUTED(" ON CONFLICT (id) DO NOTHING")
+	RAG_OF_SESSION "INSERT INTO @extschema@.sessions (id, user_id, metadata" columns ")" \
+				   " VALUES ($1, $2, $3" values ")" RAG_DISTRIBUTED(" ON CONFLICT (id) DO NOTHING")
 #define INSERT_ARGS \
 	5, \
 	{ \
@@ -43,20 +43,20 @@ static const RagStatement insert_sql[2][2] = {
 	 {INSERT(", created_at, updated_at", ", $4, $5"), INSERT_ARGS}}};
 
 static const RagStatement insert_if_missing_sql = {
-	"INSERT INTO @extschema@.sessions (id, user_id, metadata) VALUES ($1, $2, $3)"
-	" ON CONFLICT (id) DO NOTHING",
+	RAG_OF_SESSION "INSERT INTO @extschema@.sessions (id, user_id, metadata) VALUES ($1, $2, $3)"
+				   " ON CONFLICT (id) DO NOTHING",
 	3,
 	{UUIDOID, TEXTOID, JSONBOID}};
 
 static const RagStatement owner_sql = {
-	"SELECT user_id::pg_catalog.text FROM @extschema@.sessions"
-	" WHERE id OPERATOR(pg_catalog.=) $1",
+	RAG_OF_SESSION "SELECT user_id::pg_catalog.text FROM @extschema@.sessions"
+				   " WHERE id OPERATOR(pg_catalog.=) $1",
 	1,
 	{UUIDOID}};
 
 /* Where the key of a shard would tell its own name, the INSERT leaves it to us. */
 static const RagStatement find_conflict_sql = {
-	"SELECT FROM @extschema@.sessions WHERE id OPERATOR(pg_catalog.=) $1" RAG_LOCAL(
+	RAG_OF_SESSION "SELECT FROM @extschema@.sessions WHERE id OPERATOR(pg_catalog.=) $1" RAG_LOCAL(
 		" AND false"),
 	1,
 	{UUIDOID}};

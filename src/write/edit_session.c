@@ -19,12 +19,12 @@
 #include "write/delete_direct.h"
 
 static const RagStatement read_metadata_sql = {
-	"SELECT metadata::pg_catalog.jsonb FROM @extschema@.sessions WHERE id OPERATOR(pg_catalog.=) $1",
+	RAG_OF_SESSION "SELECT metadata::pg_catalog.jsonb FROM @extschema@.sessions WHERE id OPERATOR(pg_catalog.=) $1",
 	1,
 	{UUIDOID}};
 
 static const RagStatement set_metadata_sql = {
-	"UPDATE @extschema@.sessions SET metadata = $2 WHERE id OPERATOR(pg_catalog.=) $1",
+	RAG_OF_SESSION "UPDATE @extschema@.sessions SET metadata = $2 WHERE id OPERATOR(pg_catalog.=) $1",
 	2,
 	{UUIDOID, JSONBOID}};
 

@@ -60,10 +60,10 @@ insert_sql(bool many, int given)
 		appendStringInfo(&params, many ? "%spg_catalog.unnest($%d)" : "%s$%d",
 						 params.len > 0 ? ", " : "", col + 1);
 	}
-	return psprintf(many ? "INSERT INTO @extschema@.messages (session_id%s)"
-						   " SELECT $%d, u.* FROM ROWS FROM (%s) AS u" :
-						   "INSERT INTO @extschema@.messages (session_id%s)"
-						   " VALUES ($%d, %s)",
+	return psprintf(many ? RAG_OF_SESSION "INSERT INTO @extschema@.messages (session_id%s)"
+										  " SELECT $%d, u.* FROM ROWS FROM (%s) AS u" :
+						   RAG_OF_SESSION "INSERT INTO @extschema@.messages (session_id%s)"
+										  " VALUES ($%d, %s)",
 					names.data, COL_SESSION_ID + 1, params.data);
 }
 

@@ -45,7 +45,7 @@ rag_make_node() {
     "port = $((cluster_port + $1))" "fsync = off" "shared_preload_libraries = 'citus'" \
     "wal_level = logical" "shared_buffers = 64MB" "max_connections = 60" \
     "max_prepared_transactions = 60" "citus.enable_statistics_collection = off" \
-    "citus.recover_2pc_interval = 2s" "citus.local_hostname = '$PGHOST'" \
+    "citus.recover_2pc_interval = 2s" "citus.log_distributed_deadlock_detection = on" "citus.local_hostname = '$PGHOST'" \
     "citus.node_conninfo = 'sslmode=disable'" "${@:2}" >>"$data/postgresql.conf"
 }
 
