@@ -18,7 +18,9 @@ INSERT INTO way VALUES
   ('bulk', 'each', '`rag_add_messages()`, a transaction each'),
   ('bulk', 'copy', 'COPY and touch'),
   ('import', 'import', '`rag_import_session()`, one transaction'),
-  ('import', 'rows', 'COPY of sessions and messages');
+  ('import', 'rows', 'COPY of sessions and messages'),
+  ('nodes', 'function', '`rag_add_message()`'),
+  ('nodes', 'statements', 'BEGIN; UPDATE; INSERT; COMMIT');
 
 -- How often ours is as fast as theirs.
 CREATE TEMP TABLE target (n float8, part text, at text, ours text, theirs text, target float8, work text);
@@ -66,12 +68,25 @@ FROM ratio ORDER BY n;
 SELECT format('| %s | %s | %s | %s | %s |', part, at, label, round(us::numeric, 1), round(fastest::numeric, 1))
 FROM (
   SELECT part, at, way, percentile_cont(0.5) WITHIN GROUP (ORDER BY us) AS us, min(us) AS fastest
-  FROM result GROUP BY part, at, way
+  FROM result WHERE part <> 'nodes' GROUP BY part, at, way
 ) AS r JOIN (SELECT row_number() OVER () AS n, * FROM way) AS w USING (part, way)
 ORDER BY array_position('{add,last,list,bulk,import}', part), at, n;
+\endif
+
+SELECT EXISTS (SELECT FROM result WHERE part = 'nodes') AS nodes \gset
+\if :nodes
+\qecho
+\qecho '| nodes | by | messages a second | against one node |'
+\qecho '| ---: | --- | ---: | ---: |'
+SELECT format('| %s | %s | %s | **%s** (%s to %s) |', at, label, round((1e6 / percentile_cont(0.5) WITHIN GROUP (ORDER BY r.us))::numeric),
+  round((percentile_cont(0.5) WITHIN GROUP (ORDER BY one.us / r.us))::numeric, 2), round((percentile_cont(0.25) WITHIN GROUP (ORDER BY one.us / r.us))::numeric, 2),
+  round((percentile_cont(0.75) WITHIN GROUP (ORDER BY one.us / r.us))::numeric, 2))
+FROM result AS r JOIN way USING (part, way) JOIN (SELECT way, round, us FROM result WHERE part = 'nodes' AND at = '1') AS one USING (way, round)
+WHERE part = 'nodes' GROUP BY way, label, at ORDER BY way, at;
+\endif
+
 \qecho
 SELECT format('%s, Citus %s: a coordinator and %s workers on one machine with %s cores, %s shards, Unix sockets; medians of %s rounds '
     'taken side by side (in brackets: the middle half of the rounds); synchronous_commit = %s, fsync = %s.',
     regexp_replace(version(), ' on .*| \(.*', ''), (SELECT extversion FROM pg_extension WHERE extname = 'citus'),
     :workers, :cores, :shards, :rounds, current_setting('synchronous_commit'), current_setting('fsync'));
-\endif

@@ -1,5 +1,5 @@
--- The sessions of standard input that this node has, in a table of its own for draw.sql. The
--- coordinator has them all. Returns their number.
+-- The sessions of standard input, with :all, or those of them that this node has, in a table of
+-- the node's own for draw.sql. Returns their number.
 \set ON_ERROR_STOP 1
 SET citus.enable_ddl_propagation = off;
 SET client_min_messages = warning;
@@ -8,7 +8,7 @@ CREATE TEMP TABLE every (session uuid, user_id text);
 DROP TABLE IF EXISTS bench_session;
 CREATE TABLE bench_session AS
 SELECT row_number() OVER () AS n, session, user_id FROM every
-WHERE (SELECT groupid FROM pg_dist_local_group) = 0 OR EXISTS (SELECT FROM pg_dist_placement
+WHERE :all OR EXISTS (SELECT FROM pg_dist_placement
   WHERE shardid = get_shard_id_for_distribution_column('sessions', session)
     AND groupid = (SELECT groupid FROM pg_dist_local_group));
 ALTER TABLE bench_session ADD PRIMARY KEY (n);
