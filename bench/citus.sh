@@ -26,6 +26,7 @@
 # output; the progress to standard error.
 
 # shellcheck disable=SC2034 # what the files read below use
+# shellcheck disable=SC2030,SC2031 # make_nodes has a work folder of its own in a subshell
 set -u
 . "$(dirname "${BASH_SOURCE[0]}")/../tools/lib/common.sh"
 . "$RAG_ROOT/tools/lib/cluster.sh"
@@ -260,7 +261,8 @@ make_nodes() {
     RAG_TMP=$RAG_TMP/nodes$1 cluster_port=$((54340 + 10 * $1))
     rag_start_cluster $(($1 - 1)) "${settings[@]}"
   ) || exit 1
-  on_nodes "$1" sql -o /dev/null -c "SELECT citus_set_node_property(nodename, nodeport, 'shouldhaveshards', true) FROM pg_dist_node WHERE groupid = 0" \
+  on_nodes "$1" sql -o /dev/null \
+    -c "SELECT citus_set_node_property(nodename, nodeport, 'shouldhaveshards', true) FROM pg_dist_node WHERE groupid = 0" \
     -c 'CREATE EXTENSION rag_events' -c "SELECT rag_distribute($shards)" || exit 1
   on_nodes "$1" fill
   for ((node = 0; node < $1; node++)); do on_nodes "$1" draw_at "$node" true; done
@@ -316,7 +318,8 @@ sql -c 'CREATE EXTENSION rag_events' -c "SELECT rag_distribute($shards)" >/dev/n
 for part in "${parts[@]}"; do
   "part_$part"
 done
-sql -v rounds="$rounds" -v workers="$workers" -v shards="$shards" -v cores="$(nproc)" -f "$bench/citus/report.sql" <"$RAG_TMP/results" || exit 1
+sql -v rounds="$rounds" -v workers="$workers" -v shards="$shards" -v cores="$(nproc)" \
+  -f "$bench/citus/report.sql" <"$RAG_TMP/results" || exit 1
 report_memory
 cat "$RAG_TMP/notes"
 [ -z "$save" ] || cp "$RAG_TMP/results" "$save"
