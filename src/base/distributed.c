@@ -11,6 +11,7 @@
 
 #include "base/citus.h"
 #include "base/distributed.h"
+#include "base/schema.h"
 #include "base/table_facts.h"
 
 const RagDistributedTable rag_distributed_tables[] = {{"sessions", "id"},
@@ -173,13 +174,16 @@ rag_enter_shards(Oid nspoid, const pg_uuid_t *session_id, bool change)
 {
 	const HashRange *range = find_range(nspoid, session_id);
 
-	if (range && change)
-	{
+	if (range == NULL)
+		return RAG_NO_SHARDS;
+	/* Whoever locks all nodes, as a step does, locks the tables that have the shards. */
+	rag_lock_relation(rag_distributed_tables[0].name, nspoid,
+					  change ? RowExclusiveLock : AccessShareLock);
+	if (change)
 		rag_citus_hold_shard(range->shards.ids[0]);
-		/* Whoever held it may have moved it. */
-		AcceptInvalidationMessages();
-		range = find_range(nspoid, session_id);
-	}
+	/* While we waited, the shard may have been moved. */
+	AcceptInvalidationMessages();
+	range = find_range(nspoid, session_id);
 	if (range == NULL || !range->here || !rag_citus_lets_us_in())
 		return RAG_NO_SHARDS;
 	rag_citus_note_use(change);
