@@ -44,6 +44,18 @@ rag_become_owner(Oid relation)
 	return become(owner_of(relation), SECURITY_NOFORCE_RLS);
 }
 
+RagUser
+rag_confine_to_owner(Oid relation)
+{
+	Oid owner = owner_of(relation);
+	RagUser before;
+
+	if (owner != GetUserId())
+		return become(owner, SECURITY_RESTRICTED_OPERATION);
+	GetUserIdAndSecContext(&before.user, &before.context);
+	return before;
+}
+
 void
 rag_become_again(RagUser user)
 {

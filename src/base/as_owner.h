@@ -29,6 +29,13 @@ extern RagUser rag_become_owner(Oid relation);
 extern void rag_become_again(RagUser user);
 
 /*
+ * The same for what the caller does to the whole table, which may run code of its owner:
+ * that code cannot act as the caller, neither now nor at the end of the transaction, and
+ * row security applies as it does to the owner. Changes nothing where he is the caller.
+ */
+extern RagUser rag_confine_to_owner(Oid relation);
+
+/*
  * Runs a statement on the table as its owner, and returns the number of rows. Row
  * security does not apply, as it does not to a foreign key's triggers.
  */

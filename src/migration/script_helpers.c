@@ -159,6 +159,14 @@ execute_ddl(const char *ddl, Oid nspoid)
 	AtEOXact_GUC(true, nestlevel);
 }
 
+/* Does Citus pass DDL on? Holds until the script or the caller's part of it ends. */
+static void
+pass_on(bool on)
+{
+	(void) set_config_option("citus.enable_ddl_propagation", on ? "on" : "off",
+							 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+}
+
 /*
  * The same for a table that may be distributed, or its index. Citus has the statement
  * executed on all nodes and shards, in the transaction of the coordinator, and after that
@@ -167,8 +175,16 @@ execute_ddl(const char *ddl, Oid nspoid)
 static void
 execute_table_ddl(const char *ddl, Oid nspoid)
 {
-	if (!rag_is_other_node(nspoid))
+	int nestlevel = NewGUCNestLevel();
+
+	if (!rag_is_distributed(nspoid))
 		execute_ddl(ddl, nspoid);
+	else if (!rag_is_other_node(nspoid))
+	{
+		pass_on(true);
+		execute_ddl(ddl, nspoid);
+	}
+	AtEOXact_GUC(true, nestlevel);
 }
 
 /*
@@ -198,12 +214,49 @@ show_log(Oid nspoid)
 }
 
 /*
+ * A step of distributed tables is done by all nodes in one transaction, which Citus
+ * begins on the coordinator.
+ */
+static void
+require_all_nodes(Oid nspoid)
+{
+	bool complete = rag_is_other_node(nspoid) ?
+		strncmp(application_name, "citus_internal ", strlen("citus_internal ")) == 0 :
+		strcmp(GetConfigOption("citus.enable_ddl_propagation", false, false), "on") == 0;
+
+	if (!complete)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the nodes of the cluster would come to different versions"),
+				 errhint("Run ALTER EXTENSION rag_events UPDATE on the coordinator, while citus.enable_ddl_propagation is on: it takes all nodes with it.")));
+}
+
+/*
+ * On the coordinator of distributed tables: locks them on all other nodes, too, so that
+ * nobody there sees one part of the step without the other. The rest of the script is
+ * done by each node for itself.
+ */
+static void
+lock_on_other_nodes(Oid nspoid)
+{
+	const char *schema = quote_identifier(rag_namespace_name(nspoid));
+
+	SPI_connect();
+	execute_ddl(psprintf("LOCK TABLE %s.sessions, %s.messages IN ACCESS EXCLUSIVE MODE", schema,
+						 schema),
+				nspoid);
+	SPI_finish();
+	pass_on(false);
+}
+
+/*
  * rag_lock_tables() returns void
  *
  * Every step begins with it: locks sessions and messages until the end of the
  * transaction, as rag_lock_both() does, and lets everybody see the log. Raises 55000
- * where they are not the extension's tables. (On another node than the coordinator of
- * distributed tables, the transaction of the coordinator has them locked.)
+ * where they are not the extension's tables, or where they are distributed and another
+ * node would not do the step. (On another node than the coordinator, the transaction of
+ * the coordinator has them locked.)
  */
 PG_FUNCTION_INFO_V1(rag_lock_tables);
 Datum
@@ -216,10 +269,14 @@ rag_lock_tables(PG_FUNCTION_ARGS)
 	rag_require_script();
 	require_member_table(sessions);
 	require_member_table(messages);
+	if (rag_is_distributed(nspoid))
+		require_all_nodes(nspoid);
 	if (!rag_is_other_node(nspoid))
 		rag_lock_both(nspoid, sessions, messages);
 	require_member_table(sessions);
 	require_member_table(messages);
+	if (rag_is_distributed(nspoid) && !rag_is_other_node(nspoid))
+		lock_on_other_nodes(nspoid);
 	show_log(nspoid);
 	PG_RETURN_VOID();
 }
