@@ -14,6 +14,9 @@
 
 #include "base/statement.h"
 
+/* The owner of a table or sequence. */
+extern Oid rag_owner_of(Oid relation);
+
 /*
  * From rag_become_owner() on the rights are those of the owner of the table or sequence,
  * until rag_become_again() gives back what was before. Row security does not apply in

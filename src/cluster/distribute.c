@@ -400,28 +400,54 @@ prepare_workers(Oid nspoid, int64 last_id)
 }
 
 /*
- * Where Citus has made the extension on a node that was added, its tables are those of
- * the superuser who added it. They become the owner's, whom the coordinator knows. (The
- * search_path of the superuser there may be one that the owner of the database has set.)
+ * Where Citus has made the extension on a node that was added, it belongs to the superuser
+ * who added the node, and so do its tables. There they come to belong to whom they belong
+ * here. (The search_path of the superuser there may be one that the owner of the database
+ * has set. PostgreSQL has no ALTER EXTENSION ... OWNER TO.)
  */
 static void
-give_tables_to_owner(Oid superuser)
+give_nodes_to_owner(Oid superuser)
 {
-	char *owner = quote_literal_cstr(GetUserNameFromId(GetUserId(), false));
-	char *block = psprintf("BEGIN SET LOCAL search_path = pg_catalog, pg_temp;"
-						   " SET LOCAL citus.enable_ddl_propagation = off;"
-						   " EXECUTE coalesce((SELECT string_agg(format('ALTER %%s %%s OWNER TO %%I',"
-						   " CASE c.relkind WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END, c.oid::regclass, %s), '; ')"
-						   " FROM pg_class c JOIN pg_roles r ON r.oid = c.relowner AND r.rolsuper AND r.rolname <> %s"
-						   " JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid"
-						   " AND d.deptype = 'e' AND d.refclassid = 'pg_extension'::regclass"
-						   " JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'rag_events'"
-						   " JOIN pg_dist_object o ON o.classid = d.refclassid AND o.objid = e.oid"
-						   " WHERE c.relkind IN ('r', 'v') AND c.relname <> 'rag_migration_log'), 'SELECT'); END",
-						   owner, owner);
+	static const char made_by_superuser[] =
+		"pg_extension AS e JOIN pg_roles AS r ON r.oid = e.extowner AND r.rolsuper"
+		" JOIN pg_dist_object AS o ON o.classid = 'pg_extension'::regclass AND o.objid = e.oid"
+		" WHERE e.extname = 'rag_events'";
+	const char *owner = quote_literal_cstr(GetUserNameFromId(GetUserId(), false));
 	RagUser user = become_superuser(superuser);
+	StringInfoData block;
 
-	run_on_workers(psprintf("DO %s", quote_literal_cstr(block)));
+	initStringInfo(&block);
+	appendStringInfo(&block, "BEGIN SET LOCAL search_path = pg_catalog, pg_temp;"
+							 " SET LOCAL citus.enable_ddl_propagation = off;");
+	appendStringInfo(&block,
+					 " EXECUTE coalesce((SELECT string_agg(format('ALTER %%s %%s OWNER TO %%I',"
+					 " CASE c.relkind WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END, c.oid::regclass, %s), '; ')"
+					 " FROM pg_class AS c JOIN pg_depend AS d ON d.classid = 'pg_class'::regclass"
+					 " AND d.objid = c.oid AND d.deptype = 'e' AND d.refclassid = 'pg_extension'::regclass"
+					 " JOIN pg_roles AS p ON p.oid = c.relowner AND p.rolsuper"
+					 " WHERE c.relkind IN ('r', 'v') AND c.relname <> 'rag_migration_log'"
+					 " AND d.refobjid IN (SELECT e.oid FROM %s)), 'SELECT');",
+					 owner, made_by_superuser);
+	run("SELECT quote_literal(r.rolname) FROM pg_extension AS e JOIN pg_roles AS r ON r.oid = e.extowner"
+		" WHERE e.extname = 'rag_events' AND NOT r.rolsuper");
+	if (first_value())
+	{
+		owner = first_value();
+		appendStringInfo(&block,
+						 " IF EXISTS (SELECT FROM %s) THEN"
+						 " DELETE FROM pg_shdepend AS s USING pg_extension AS e, pg_database AS b"
+						 " WHERE e.extname = 'rag_events' AND b.datname = current_database()"
+						 " AND s.dbid = b.oid AND s.classid = 'pg_extension'::regclass AND s.objid = e.oid;"
+						 " UPDATE pg_extension SET extowner = to_regrole(quote_ident(%s)) WHERE extname = 'rag_events';"
+						 " INSERT INTO pg_shdepend (dbid, classid, objid, objsubid, refclassid, refobjid, deptype)"
+						 " SELECT b.oid, 'pg_extension'::regclass, e.oid, 0, 'pg_authid'::regclass, e.extowner, 'o'"
+						 " FROM pg_extension AS e, pg_database AS b"
+						 " WHERE e.extname = 'rag_events' AND b.datname = current_database();"
+						 " END IF;",
+						 made_by_superuser, owner);
+	}
+	appendStringInfo(&block, " END");
+	run_on_workers(psprintf("DO %s", quote_literal_cstr(block.data)));
 	rag_become_again(user);
 }
 
@@ -527,7 +553,7 @@ rag_distribute(PG_FUNCTION_ARGS)
 	require_all_rows(nspoid);
 	refuse_obstacles(nspoid);
 	last_id = last_drawn_id(nspoid);
-	give_tables_to_owner(superuser);
+	give_nodes_to_owner(superuser);
 	prepare_workers(nspoid, last_id);
 	if (!rag_is_distributed(nspoid))
 	{

@@ -168,6 +168,23 @@ pass_on(bool on)
 }
 
 /*
+ * Has DDL of distributed tables executed on all nodes and shards. Citus connects to them
+ * as the current user, and has his rights when it looks at the tables: so that is their
+ * owner, who has begun the step, and not the superuser of the script.
+ */
+static void
+execute_everywhere(const char *ddl, Oid nspoid)
+{
+	RagUser user = rag_confine_to_owner(rag_relation("sessions", nspoid));
+	int nestlevel = NewGUCNestLevel();
+
+	pass_on(true);
+	execute_ddl(ddl, nspoid);
+	AtEOXact_GUC(true, nestlevel);
+	rag_become_again(user);
+}
+
+/*
  * The same for a table that may be distributed, or its index. Citus has the statement
  * executed on all nodes and shards, in the transaction of the coordinator, and after that
  * the whole script on the other nodes, where it has been done by then.
@@ -175,16 +192,10 @@ pass_on(bool on)
 static void
 execute_table_ddl(const char *ddl, Oid nspoid)
 {
-	int nestlevel = NewGUCNestLevel();
-
 	if (!rag_is_distributed(nspoid))
 		execute_ddl(ddl, nspoid);
 	else if (!rag_is_other_node(nspoid))
-	{
-		pass_on(true);
-		execute_ddl(ddl, nspoid);
-	}
-	AtEOXact_GUC(true, nestlevel);
+		execute_everywhere(ddl, nspoid);
 }
 
 /*
@@ -215,36 +226,43 @@ show_log(Oid nspoid)
 
 /*
  * A step of distributed tables is done by all nodes in one transaction, which Citus
- * begins on the coordinator.
+ * begins on the coordinator, and by one user: what his connection to a node has locked,
+ * nobody else's could use.
  */
 static void
 require_all_nodes(Oid nspoid)
 {
-	bool complete = rag_is_other_node(nspoid) ?
-		strncmp(application_name, "citus_internal ", strlen("citus_internal ")) == 0 :
-		strcmp(GetConfigOption("citus.enable_ddl_propagation", false, false), "on") == 0;
+	const char *propagation = GetConfigOption("citus.enable_ddl_propagation", true, false);
 
-	if (!complete)
+	if (rag_is_other_node(nspoid) ?
+			strncmp(application_name, "citus_internal ", strlen("citus_internal ")) != 0 :
+			propagation != NULL && strcmp(propagation, "on") != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("the nodes of the cluster would come to different versions"),
 				 errhint("Run ALTER EXTENSION rag_events UPDATE on the coordinator, while citus.enable_ddl_propagation is on: it takes all nodes with it.")));
+	if (!rag_is_other_node(nspoid) &&
+		GetOuterUserId() != rag_owner_of(rag_relation("sessions", nspoid)))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("distributed tables go to another version by their owner"),
+				 errhint("Run the statement as the owner of the tables; a superuser can SET ROLE.")));
 }
 
 /*
- * On the coordinator of distributed tables: locks them on all other nodes, too, so that
- * nobody there sees one part of the step without the other. The rest of the script is
- * done by each node for itself.
+ * On the coordinator of distributed tables: locks them on all nodes, so that nobody there
+ * sees one part of the step without the other. The rest of the script is done by each
+ * node for itself.
  */
 static void
-lock_on_other_nodes(Oid nspoid)
+lock_on_all_nodes(Oid nspoid)
 {
 	const char *schema = quote_identifier(rag_namespace_name(nspoid));
 
 	SPI_connect();
-	execute_ddl(psprintf("LOCK TABLE %s.sessions, %s.messages IN ACCESS EXCLUSIVE MODE", schema,
-						 schema),
-				nspoid);
+	execute_everywhere(psprintf("LOCK TABLE %s.sessions, %s.messages IN ACCESS EXCLUSIVE MODE",
+								schema, schema),
+					   nspoid);
 	SPI_finish();
 	pass_on(false);
 }
@@ -255,7 +273,8 @@ lock_on_other_nodes(Oid nspoid)
  * Every step begins with it: locks sessions and messages until the end of the
  * transaction, as rag_lock_both() does, and lets everybody see the log. Raises 55000
  * where they are not the extension's tables, or where they are distributed and another
- * node would not do the step. (On another node than the coordinator, the transaction of
+ * node would not do the step; 42501 where they are, and another than their owner begins
+ * it. (On another node than the coordinator, the transaction of
  * the coordinator has them locked.)
  */
 PG_FUNCTION_INFO_V1(rag_lock_tables);
@@ -276,7 +295,7 @@ rag_lock_tables(PG_FUNCTION_ARGS)
 	require_member_table(sessions);
 	require_member_table(messages);
 	if (rag_is_distributed(nspoid) && !rag_is_other_node(nspoid))
-		lock_on_other_nodes(nspoid);
+		lock_on_all_nodes(nspoid);
 	show_log(nspoid);
 	PG_RETURN_VOID();
 }
@@ -512,6 +531,26 @@ rag_ensure_index(PG_FUNCTION_ARGS)
 	rag_require_script();
 	SPI_connect();
 	create_or_take_index(index, definition, nspoid);
+	SPI_finish();
+	PG_RETURN_VOID();
+}
+
+/*
+ * rag_drop_index(index text) returns void
+ *
+ * Drops an index of a table that may be distributed. search_path is pg_catalog. Since 1.5.
+ */
+PG_FUNCTION_INFO_V1(rag_drop_index);
+Datum
+rag_drop_index(PG_FUNCTION_ARGS)
+{
+	Oid nspoid = rag_namespace(fcinfo);
+	char *index = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	char *name = quote_qualified_identifier(rag_namespace_name(nspoid), index);
+
+	rag_require_script();
+	SPI_connect();
+	execute_table_ddl(psprintf("DROP INDEX %s", name), nspoid);
 	SPI_finish();
 	PG_RETURN_VOID();
 }

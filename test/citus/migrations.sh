@@ -32,10 +32,11 @@ make_next_version() {
   local dir table='tab pg_catalog.text, action pg_catalog.text'
 
   dir=$("$PG_CONFIG" --sharedir)/extension
+  rag_as_user cp "$dir/rag_events--1.5.json" "$dir/rag_events--9.9.json"
   {
     helper rag_lock_tables '' ''
     helper rag_alter_table "$table" "'messages', 'ADD COLUMN extra pg_catalog.int4'" "'sessions', 'ADD COLUMN extra pg_catalog.text'" \
-      "'messages', 'ADD CONSTRAINT ck_extra CHECK (extra OPERATOR(pg_catalog.>=) 0)'" "'sessions', 'ALTER COLUMN extra SET STORAGE EXTERNAL'"
+      "'messages', 'ADD CONSTRAINT ck_extra CHECK (extra OPERATOR(pg_catalog.>=) 0)'"
     helper rag_ensure_index 'index pg_catalog.text, tab pg_catalog.text, definition pg_catalog.text' "'ix_extra', 'messages', 'USING btree (extra)'"
     helper rag_replace_index 'tab pg_catalog.text, index pg_catalog.text, columns pg_catalog.text' "'sessions', 'ix_sessions_created_at', 'created_at, id'"
     cat <<'SQL'
