@@ -31,6 +31,7 @@
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/rls.h"
 #include "utils/snapmgr.h"
 
 #include "base/as_owner.h"
@@ -180,7 +181,8 @@ execute_everywhere(const char *ddl, Oid nspoid)
 
 	pass_on(true);
 	execute_ddl(ddl, nspoid);
-	AtEOXact_GUC(true, nestlevel);
+	/* As after an error: Citus may have set it for good. */
+	AtEOXact_GUC(false, nestlevel);
 	rag_become_again(user);
 }
 
@@ -348,29 +350,27 @@ count_values(Oid relid, const char *column)
 
 /*
  * The rows of a distributed table are in its shards, which only queries can read: so they
- * are the owner's, as planning them may run code of the owner. They are not part of this
- * transaction, which could not change the shards after it has read them.
+ * are the owner's, as planning them may run his code. They use the connections of this
+ * transaction, whose locks nobody else passes.
  */
 static int64
-count_distributed_values(Oid relid, const char *column)
+count_distributed_values(Oid relid, const char *column, Oid nspoid)
 {
-	char *query = psprintf("SELECT pg_catalog.count(%s) FROM %%s",
-						   quote_identifier(column));
-	RagUser user = rag_become_owner(relid);
+	RagUser user = rag_confine_to_owner(relid);
 	bool isnull;
 	int64 count;
 
-	SPI_connect();
-	rag_query_once(psprintf("SELECT pg_catalog.sum(result::pg_catalog.int8)::pg_catalog.int8"
-							" FROM pg_catalog.run_command_on_shards(%u, %s)"
-							" HAVING pg_catalog.bool_and(success)",
-							relid, quote_literal_cstr(query)),
-				   0, NULL, NULL);
-	if (SPI_processed == 0)
+	if (check_enable_rls(relid, InvalidOid, true) == RLS_ENABLED)
 		ereport(ERROR,
-				(errcode(ERRCODE_CONNECTION_FAILURE),
-				 errmsg("not all shards of table \"%s\" could be read",
-						get_rel_name(relid))));
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("row security on table \"%s\" would hide rows from their owner",
+						get_rel_name(relid)),
+				 errhint("Run ALTER TABLE ... NO FORCE ROW LEVEL SECURITY, and FORCE it again afterwards.")));
+	SPI_connect();
+	rag_query_once(psprintf("SELECT pg_catalog.count(%s) FROM %s", quote_identifier(column),
+							quote_qualified_identifier(rag_namespace_name(nspoid),
+													   get_rel_name(relid))),
+				   0, NULL, NULL);
 	count = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1,
 										&isnull));
 	SPI_finish();
@@ -408,7 +408,7 @@ rag_refuse_data_loss(PG_FUNCTION_ARGS)
 	{
 		char *column = TextDatumGetCString(columns[i]);
 		int64 count = rag_is_distributed(nspoid) ?
-			count_distributed_values(RelationGetRelid(rel), column) :
+			count_distributed_values(RelationGetRelid(rel), column, nspoid) :
 			count_values(RelationGetRelid(rel), column);
 
 		if (count > 0)

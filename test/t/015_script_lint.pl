@@ -200,6 +200,7 @@ sub complaint_of_helper
 
 	return () if !$context->{distributed};
 	return 'not by rag_alter_table(): Citus would do it twice' if $statement =~ /^ALTER TABLE /;
+	return 'cannot be done to distributed tables' if executed($statement) =~ /^ALTER TABLE .* SET (?:STORAGE|COMPRESSION|STATISTICS)\b/;
 	return 'not by rag_ensure_index(), rag_replace_index() or rag_drop_index(): Citus would do it twice'
 	  if $statement =~ /^(?:CREATE (?:UNIQUE )?|DROP |ALTER )INDEX /;
 	return ();
@@ -275,6 +276,7 @@ sub complaints_of_statement
 	  while $expression =~ /(?<![\w.@])((?!(?:$words)\b)\w+) ?\((?<!\w \()/gi;
 	$expression =~ s/OPERATOR\(pg_catalog\.[^)]*\)|\b\de-\d+\b//g;
 	$expression =~ s/\((?:\w+ = [\w.]+(?:, )?)+\)// if $expression =~ /^ALTER TABLE $name SET/;
+	$expression =~ s/ WITH \((?:\w+='\w*'(?:, )?)+\)// if $expression =~ /^CREATE INDEX/;
 	push @wrong, "operator $1 is not qualified"
 	  while $expression =~ /((?<!:)(?<!\@extschema)[-+*\/<>=~!@#%^&|`?]+(?!extschema\@|extowner\@|\.)(?<!\@))/g;
 
@@ -638,6 +640,8 @@ for my $statement (
 	like(join("\n", lint(%samples, $up => sample_step($head, '99.0', $sample_up . $statement))), qr/not by rag_.*: Citus would do it twice/, $statement);
 	like(join("\n", lint(%samples, $down => sample_step('99.0', $head, $sample_down . $statement))), qr/not by rag_/, "... in a step down");
 }
+like(join("\n", lint(%samples, $up => sample_step($head, '99.0', by_helper('ALTER TABLE @extschema@.messages ALTER COLUMN role SET STORAGE external;') . $sample_up))),
+	qr/cannot be done to distributed tables/, 'what Citus does not take');
 
 # All of the scripts, otherwise.
 for my $test (
