@@ -44,6 +44,7 @@ dump_into_one_machine() {
   ok "... is restored" restore_into one_machine
   same "... with every row, into one machine without Citus" "$before" "$(plain_rows -d one_machine)"
   same "... whose schema is right" '' "$(sql -d one_machine -c "SET search_path = \"Chat Room\"" -c "SELECT object FROM rag_check_schema() WHERE kind <> 'not_dumped'")"
+  sql -d one_machine -o /dev/null -c "SELECT setval('\"Chat Room\".messages_id_seq', max(id)) FROM \"Chat Room\".messages"
   same "... and where ids go on" t "$(sql -d one_machine -c "SET search_path = \"Chat Room\"" \
     -c "SELECT rag_add_message('$session', 'user', 'on one machine') > (SELECT max(id) FROM messages)")"
   sql -c "DROP DATABASE one_machine"
@@ -70,7 +71,7 @@ restart_with_archive() {
   local node
 
   for node in 0 1 2; do
-    rag_as_user mkdir -p "$PGHOST/archive$node" "$PGHOST/backup$node" || return
+    rag_as_user mkdir -p -m 700 "$PGHOST/archive$node" "$PGHOST/backup$node" || return
     printf '%s\n' "archive_mode = on" "archive_command = 'cp %p $PGHOST/archive$node/%f'" >>"$(rag_node_data "$node")/postgresql.conf"
     rag_stop_node "$node" fast && rag_start_node "$node" || return
   done
