@@ -400,8 +400,8 @@ prepare_workers(Oid nspoid, int64 last_id)
 }
 
 /*
- * Where Citus has made the extension on a node that was added, it belongs to the superuser
- * who added the node, and so do its tables. There they come to belong to whom they belong
+ * Where Citus has made the extension on an added node, it belongs to the superuser
+ * who added it, and so do its tables. There they come to belong to whom they belong
  * here. (The search_path of the superuser there may be one that the owner of the database
  * has set. PostgreSQL has no ALTER EXTENSION ... OWNER TO.)
  */
@@ -473,8 +473,8 @@ distribute_tables(Oid nspoid, const char *shard_count)
 
 /*
  * Calls of our functions whose first parameter is the session go to its node. Only the
- * owner of a function, for ours a superuser, may say so. Which functions these are is read
- * from the catalogs, where only a superuser can make one of our library.
+ * owner of a function, for ours a superuser, may say so. Which functions these are is
+ * read from the catalogs, where only a superuser can make one of our library.
  */
 static void
 delegate_functions(Oid nspoid, Oid superuser)

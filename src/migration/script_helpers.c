@@ -538,7 +538,7 @@ rag_ensure_index(PG_FUNCTION_ARGS)
 /*
  * rag_drop_index(index text) returns void
  *
- * Drops an index of a table that may be distributed. search_path is pg_catalog. Since 1.5.
+ * Drops an index of a table that may be distributed. search_path is pg_catalog.
  */
 PG_FUNCTION_INFO_V1(rag_drop_index);
 Datum
