@@ -6,7 +6,7 @@
 #   test/citus.sh [PART…]
 #
 # Parts, all of them by default: distribute, calls, and those in test/citus/ (migrations,
-# usage, attacks, order, faults, backup). Prints lines of TAP, and ends with "N passed, N
+# usage, attacks, order, faults, backup, roles). Prints lines of TAP, and ends with "N passed, N
 # failed". Without Citus it says so, and counts as skipped.
 
 set -u
@@ -180,7 +180,7 @@ rag_build with_llvm=no >"$RAG_TMP/build.log" 2>&1 || {
 }
 rag_start_cluster 2 || exit 1
 make_tables >/dev/null || exit 1
-[ $# -gt 0 ] || set -- distribute calls migrations usage attacks order faults backup
+[ $# -gt 0 ] || set -- distribute calls migrations usage attacks order faults backup roles
 # The other parts want distributed tables.
 [ "$1" = distribute ] || own -c "SELECT rag_distribute(8)"
 for part; do
