@@ -310,3 +310,7 @@ FUNCTION rag_uuidv7()
 -- version of rag_events that is installed in this database
 FUNCTION rag_version()
     RETURNS text;
+
+-- part of rag_close_days() on the other nodes
+FUNCTION rag_wait_for_writers()
+    RETURNS void;

@@ -36,6 +36,9 @@ CREATE FUNCTION @extschema@.rag_prepare_node(
 LANGUAGE c VOLATILE STRICT SET search_path = pg_catalog, pg_temp SET client_min_messages = warning
 AS 'MODULE_PATHNAME', 'rag_prepare_node';
 
+CREATE FUNCTION @extschema@.rag_wait_for_writers() RETURNS void
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'rag_wait_for_writers';
+
 --
 -- Citus does not survive a call for the session NULL.
 --
@@ -85,6 +88,7 @@ COMMENT ON FUNCTION @extschema@.rag_distribute(pg_catalog.int4)
 IS 'distribute the tables over the nodes of a Citus cluster, by session, into so many shards (null: citus.shard_count); again after a node was added';
 COMMENT ON FUNCTION @extschema@.rag_undistribute() IS 'bring all rows back to the coordinator of the cluster';
 COMMENT ON FUNCTION @extschema@.rag_prepare_node(pg_catalog.int8, pg_catalog.text[]) IS 'part of rag_distribute() on the other nodes';
+COMMENT ON FUNCTION @extschema@.rag_wait_for_writers() IS 'part of rag_close_days() on the other nodes';
 COMMENT ON FUNCTION @extschema@.rag_no_session() IS 'part of rag_delegation_support()';
 COMMENT ON FUNCTION @extschema@.rag_delegation_support(pg_catalog.internal) IS 'keeps Citus from calls for the session null';
 

@@ -224,6 +224,7 @@ LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'rag_update_session';
 
 DROP FUNCTION @extschema@.rag_delegation_support(pg_catalog.internal);
 DROP FUNCTION @extschema@.rag_no_session();
+DROP FUNCTION @extschema@.rag_wait_for_writers();
 DROP FUNCTION @extschema@.rag_prepare_node(pg_catalog.int8, pg_catalog.text[]);
 DROP FUNCTION @extschema@.rag_undistribute();
 DROP FUNCTION @extschema@.rag_distribute(pg_catalog.int4);

@@ -5,12 +5,14 @@
 #
 #   test/citus.sh [PART…]
 #
-# Parts, all of them by default: distribute, calls, migrations, order, faults. Prints lines of TAP,
-# and ends with "N passed, N failed". Without Citus it says so, and counts as skipped.
+# Parts, all of them by default: distribute, calls, and those in test/citus/ (migrations,
+# usage, attacks, order, faults, backup, roles). Prints lines of TAP, and ends with "N passed, N
+# failed". Without Citus it says so, and counts as skipped.
 
 set -u
 . "$(dirname "${BASH_SOURCE[0]}")/../tools/lib/common.sh"
 . "$(dirname "${BASH_SOURCE[0]}")/../tools/lib/cluster.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/citus/writers.sh"
 
 passed=0 failed=0
 
@@ -33,6 +35,13 @@ same() { ok "$1" equal "$2" "$3"; }
 sql() { psql -X -q -A -t -v ON_ERROR_STOP=1 -v VERBOSITY=terse "$@" 2>&1; }
 own() { PGUSER=own sql "$@"; }
 app() { PGUSER=app sql "$@"; }
+
+# on_each_node SQL: its results as the owner, in one line.
+on_each_node() {
+  local node
+
+  for node in 0 1 2; do rag_on_node "$node" own -c "$1"; done | paste -s -d ' '
+}
 
 # state SQL: the SQLSTATE of its error.
 state() { psql -X -q -A -t -v VERBOSITY=sqlstate -c "$1" 2>&1 | sed -n 's/^ERROR: *//p'; }
@@ -155,218 +164,6 @@ SQL
 }
 
 # ---------------------------------------------------------------------------
-# Migrations
-# ---------------------------------------------------------------------------
-
-helper() {
-  printf '%s\n' "CREATE FUNCTION @extschema@.$1(${2-}) RETURNS void LANGUAGE c AS 'MODULE_PATHNAME', '$1';" \
-    "SELECT @extschema@.$1(${3-});" "DROP FUNCTION @extschema@.$1;"
-}
-
-# A version that adds a column, as the next one might.
-make_next_version() {
-  local dir
-
-  dir=$("$PG_CONFIG" --sharedir)/extension
-  {
-    helper rag_lock_tables
-    helper rag_alter_table 'tab pg_catalog.text, action pg_catalog.text' "'messages', 'ADD COLUMN extra pg_catalog.int4'"
-    helper rag_alter_table 'tab pg_catalog.text, action pg_catalog.text' "'sessions', 'ADD COLUMN extra pg_catalog.text'"
-    helper rag_ensure_index 'index pg_catalog.text, tab pg_catalog.text, definition pg_catalog.text' "'ix_extra', 'messages', 'USING btree (extra)'"
-    echo "INSERT INTO @extschema@.rag_migration_log (version, previous_version) VALUES ('9.9', '1.5');"
-  } | rag_as_user tee "$dir/rag_events--1.5--9.9.sql" >"$RAG_TMP/up.sql"
-  {
-    helper rag_lock_tables
-    helper rag_refuse_data_loss 'tab pg_catalog.regclass, VARIADIC columns pg_catalog.text[]' "'@extschema@.messages', 'extra'"
-    helper rag_alter_table 'tab pg_catalog.text, action pg_catalog.text' "'messages', 'DROP COLUMN extra'"
-    helper rag_alter_table 'tab pg_catalog.text, action pg_catalog.text' "'sessions', 'DROP COLUMN extra'"
-    echo "INSERT INTO @extschema@.rag_migration_log (version, previous_version) VALUES ('1.5', '9.9');"
-  } | rag_as_user tee "$dir/rag_events--9.9--1.5.sql" >"$RAG_TMP/down.sql"
-}
-
-# on_each_node SQL: its results as the owner, in one line.
-on_each_node() {
-  local node
-
-  for node in 0 1 2; do rag_on_node "$node" own -c "$1"; done | paste -s -d ' '
-}
-
-part_migrations() {
-  local before version from to
-
-  before=$(everything)
-  make_next_version
-  version="SELECT extversion FROM pg_extension WHERE extname = 'rag_events'"
-  same "a step up, with rows, from one command" '' "$(own -c "ALTER EXTENSION rag_events UPDATE TO '9.9'")"
-  same "every node has the version" '9.9 9.9 9.9' "$(on_each_node "$version")"
-  same "and the columns" '0 0 0' "$(on_each_node 'SELECT count(m.extra) + count(s.extra) FROM messages m JOIN sessions s ON s.id = m.session_id')"
-  same "every shard has the index" 0 \
-    "$(sql -c "SELECT count(*) FROM run_command_on_shards('messages', \$\$SELECT 1 / count(*) FROM pg_index WHERE indrelid = '%s'::regclass AND indexrelid::regclass::text ~ 'ix_extra'\$\$) WHERE NOT success")"
-  own -c "UPDATE messages SET extra = 1 WHERE id = (SELECT min(id) FROM messages)"
-  same "a step down refuses to lose data" 55000 "$(PGUSER=own state "ALTER EXTENSION rag_events UPDATE TO '1.5'")"
-  own -c "UPDATE messages SET extra = NULL WHERE extra = 1"
-  same "and leads back" '' "$(own -c "ALTER EXTENSION rag_events UPDATE TO '1.5'")"
-  same "every node has the version" '1.5 1.5 1.5' "$(on_each_node "$version")"
-  same "with the rows of before" "$before" "$(everything)"
-  same "as is the schema" '' "$(own -c "SELECT object FROM rag_check_schema() WHERE kind <> 'not_dumped'")"
-  same "further down it refuses" 55000 "$(PGUSER=own state "ALTER EXTENSION rag_events UPDATE TO '1.4'")"
-  own -c "SELECT rag_undistribute()"
-  for from in 1.3 1.4 1.5; do
-    for to in 1.3 1.4 1.5; do
-      own -c "SET rag_events.allow_data_loss = on" -c "ALTER EXTENSION rag_events UPDATE TO '$from'" >/dev/null
-      own -c "SET rag_events.allow_data_loss = on" -c "ALTER EXTENSION rag_events UPDATE TO '$to'" >/dev/null
-      same "where they are not distributed, from $from to $to" "$to $to $to" "$(on_each_node "$version")"
-    done
-  done
-  same "and then they can be" '' "$(own -c 'SELECT rag_distribute(8)')"
-}
-
-# ---------------------------------------------------------------------------
-# Order, and writers while shards move and servers fail
-# ---------------------------------------------------------------------------
-
-# new_calls WRITER N: so many calls, each with a key of its own; and more of them until
-# the file "enough" is there.
-new_calls() {
-  local i
-
-  for ((i = 1; ; i++)); do
-    [ "$i" -le "$2" ] || [ ! -f "$RAG_TMP/enough" ] || return 0
-    echo "SELECT $i, rag_add_message('$session', 'user', '$1 $i', idempotency_key => '$1 $i');"
-  done
-}
-
-# write_at NODE: runs the calls, and keeps what they return: "number|id", in their order.
-write_at() {
-  tee "$RAG_TMP/calls.$1" | PGUSER=app rag_on_node "$1" psql -X -q -A -t -v VERBOSITY=terse >"$RAG_TMP/written.$1" 2>"$RAG_TMP/errors.$1"
-}
-
-# follow: the ids that a reader gets, who asks for what is new until nobody writes.
-follow() {
-  local last=0 ids done=
-
-  while :; do
-    [ ! -f "$RAG_TMP/written" ] || done=1
-    ids=$(app -c "SELECT id FROM rag_get_messages_after('$session', $last, NULL)" 2>&1 | grep -E '^[0-9]+$')
-    if [ -n "$ids" ]; then
-      printf '%s\n' "$ids"
-      last=${ids##*$'\n'}
-    fi
-    [ -z "$done" ] || return 0
-  done >"$RAG_TMP/followed"
-}
-
-# move_session N: moves its shard to and fro so many times.
-move_session() {
-  local i shard from to
-
-  for ((i = 1; i <= $1; i++)); do
-    read -r shard from < <(sql -F ' ' -c "SELECT shardid, nodeport FROM pg_dist_shard_placement WHERE shardid = get_shard_id_for_distribution_column('sessions', '$session')")
-    to=$((2 * cluster_port + 3 - from))
-    sql -o /dev/null -c "SELECT citus_move_shard_placement($shard, '$PGHOST', $from, '$PGHOST', $to, 'force_logical')" || return
-  done
-}
-
-# Each message is there once, with the id that its writer was told, and a writer's own
-# ascend. Calls that failed are repeated first.
-check_messages() {
-  local node n=0
-
-  for node; do
-    write_again "$node"
-    n=$((n + $(wc -l <"$RAG_TMP/calls.$node")))
-    ok "writer $node: what was acknowledged is there, once" \
-      test -z "$(sort "$RAG_TMP/acknowledged.$node" | comm -23 - <(sort "$RAG_TMP/written.$node"))"
-    ok "writer $node: the ids of calls that succeeded at once ascend" \
-      sort -c -t '|' -k 2 -n "$RAG_TMP/acknowledged.$node"
-  done
-  same "every message is there once" "$n|t|t" \
-    "$(app -c "SELECT count(*), count(*) = count(DISTINCT content), count(*) = count(DISTINCT id) FROM messages WHERE session_id = '$session'")"
-}
-
-# write_again NODE: the same calls.
-write_again() {
-  mv "$RAG_TMP/written.$1" "$RAG_TMP/acknowledged.$1"
-  mv "$RAG_TMP/calls.$1" "$RAG_TMP/repeated.$1"
-  write_at "$1" <"$RAG_TMP/repeated.$1"
-  [ ! -s "$RAG_TMP/errors.$1" ] || cat "$RAG_TMP/errors.$1"
-}
-
-part_order() {
-  local node writers reader
-
-  session=$(app -c "SELECT rag_create_session('maya')")
-  rm -f "$RAG_TMP/written" "$RAG_TMP/enough"
-  follow &
-  reader=$!
-  writers=
-  for node in 0 1 2; do
-    new_calls "writer$node" 1 | write_at "$node" &
-    writers="$writers $!"
-  done
-  ok "the session's shard moves ten times under three writers on three nodes" move_session 10
-  touch "$RAG_TMP/enough"
-  # shellcheck disable=SC2086 # a list of words
-  wait $writers
-  touch "$RAG_TMP/written"
-  wait "$reader"
-  same "no call failed" '' "$(cat "$RAG_TMP"/errors.[012])"
-  same "a reader who follows the session gets every message, once and in order" \
-    "$(app -c "SELECT id FROM messages WHERE session_id = '$session' ORDER BY id")" "$(cat "$RAG_TMP/followed")"
-  ok "each of them wrote all the while" test "$(cat "$RAG_TMP"/written.[012] | wc -l)" -gt 300
-  check_messages 0 1 2
-}
-
-no_prepared_transaction() {
-  local node
-
-  sql -o /dev/null -c "SELECT recover_prepared_transactions()"
-  for node in 0 1 2; do
-    [ "$(rag_on_node "$node" sql -c "SELECT count(*) FROM pg_prepared_xacts")" = 0 ] || return
-  done
-}
-
-part_faults() {
-  local writer
-
-  session=$(app -c "SELECT rag_create_session('maya')")
-  rm -f "$RAG_TMP/enough"
-  new_calls writer 1 | write_at 0 &
-  writer=$!
-  sleep 0.5
-  rag_stop_node 1 immediate
-  rag_stop_node 2 immediate
-  sleep 0.5
-  rag_start_node 1
-  rag_start_node 2
-  sleep 0.5
-  touch "$RAG_TMP/enough"
-  wait "$writer"
-  ok "calls fail while the workers are away" test -s "$RAG_TMP/errors.0"
-  check_messages 0
-  ok "no prepared transaction is left" no_prepared_transaction
-
-  # Halfway: the backend is terminated while it works.
-  own -c "SELECT rag_undistribute()"
-  killed "rag_distribute(8)"
-  same "a killed rag_distribute() leaves the tables as they were" 0 \
-    "$(sql -c "SELECT count(*) FROM pg_dist_partition WHERE logicalrelid::text ~ 'messages'")"
-  same "and a second call does it" '' "$(own -c 'SELECT rag_distribute(8)')"
-  killed "rag_undistribute()"
-  same "a killed rag_undistribute() leaves the tables distributed" 1 \
-    "$(sql -c "SELECT count(*) FROM pg_dist_partition WHERE logicalrelid::text ~ 'messages'")"
-  same "and a second call does it" '' "$(own -c 'SELECT rag_undistribute()')"
-  ok "no prepared transaction is left" no_prepared_transaction
-  same "as is the schema" '' "$(own -c "SELECT object FROM rag_check_schema() WHERE kind <> 'not_dumped'")"
-  own -c "SELECT rag_distribute(8)"
-}
-
-# killed CALL: begins it and terminates its backend before the commit.
-killed() {
-  own -c "BEGIN" -c "SELECT $1" -c "SELECT pg_terminate_backend(pg_backend_pid())" -c "COMMIT" >/dev/null 2>&1
-}
-
-# ---------------------------------------------------------------------------
 
 rag_find_pg
 if [ -z "$PG_CONFIG" ] || ! rag_has_citus; then
@@ -383,11 +180,13 @@ rag_build with_llvm=no >"$RAG_TMP/build.log" 2>&1 || {
 }
 rag_start_cluster 2 || exit 1
 make_tables >/dev/null || exit 1
-[ $# -gt 0 ] || set -- distribute calls migrations order faults
+[ $# -gt 0 ] || set -- distribute calls migrations usage attacks order faults backup roles
 # The other parts want distributed tables.
 [ "$1" = distribute ] || own -c "SELECT rag_distribute(8)"
 for part; do
   rag_note "$part"
+  # shellcheck disable=SC1090 # a part
+  [ ! -f "$RAG_ROOT/test/citus/$part.sh" ] || . "$RAG_ROOT/test/citus/$part.sh"
   "part_$part"
 done
 rag_total "$passed" "$failed" 0

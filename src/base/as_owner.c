@@ -11,8 +11,8 @@
 
 #include "base/as_owner.h"
 
-static Oid
-owner_of(Oid table)
+Oid
+rag_owner_of(Oid table)
 {
 	HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table));
 	Oid owner;
@@ -41,7 +41,19 @@ become(Oid user, int context)
 RagUser
 rag_become_owner(Oid relation)
 {
-	return become(owner_of(relation), SECURITY_NOFORCE_RLS);
+	return become(rag_owner_of(relation), SECURITY_NOFORCE_RLS);
+}
+
+RagUser
+rag_confine_to_owner(Oid relation)
+{
+	Oid owner = rag_owner_of(relation);
+	RagUser before;
+
+	if (owner != GetUserId())
+		return become(owner, SECURITY_RESTRICTED_OPERATION);
+	GetUserIdAndSecContext(&before.user, &before.context);
+	return before;
 }
 
 void

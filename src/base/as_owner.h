@@ -14,6 +14,9 @@
 
 #include "base/statement.h"
 
+/* The owner of a table or sequence. */
+extern Oid rag_owner_of(Oid relation);
+
 /*
  * From rag_become_owner() on the rights are those of the owner of the table or sequence,
  * until rag_become_again() gives back what was before. Row security does not apply in
@@ -27,6 +30,13 @@ typedef struct RagUser
 
 extern RagUser rag_become_owner(Oid relation);
 extern void rag_become_again(RagUser user);
+
+/*
+ * The same for what the caller does to the whole table, which may run code of its owner:
+ * that code cannot act as the caller, neither now nor at the end of the transaction, and
+ * row security applies as it does to the owner. Changes nothing where he is the caller.
+ */
+extern RagUser rag_confine_to_owner(Oid relation);
 
 /*
  * Runs a statement on the table as its owner, and returns the number of rows. Row

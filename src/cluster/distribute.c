@@ -13,15 +13,20 @@
 #include "catalog/pg_type_d.h"
 #include "commands/extension.h"
 #include "executor/spi.h"
+#include "executor/tstoreReceiver.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
+#include "utils/plancache.h"
+#include "utils/queryenvironment.h"
 #include "utils/rls.h"
 #include "utils/syscache.h"
+#include "utils/tuplestore.h"
 
+#include "base/as_owner.h"
 #include "base/citus.h"
 #include "base/distributed.h"
 #include "base/error.h"
@@ -322,6 +327,33 @@ ddl_of_owner(Oid nspoid)
  * ------------------------------------------------------------------------
  */
 
+static Oid
+owner_of_function(Oid function)
+{
+	HeapTuple tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
+	Oid owner;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for function %u", function);
+	owner = ((Form_pg_proc) GETSTRUCT(tuple))->proowner;
+	ReleaseSysCache(tuple);
+	return owner;
+}
+
+/*
+ * What needs a superuser: nothing of it can be steered by the owner of the tables. Names
+ * are those of catalogs, under a search_path without his schemas.
+ */
+static RagUser
+become_superuser(Oid superuser)
+{
+	RagUser before;
+
+	GetUserIdAndSecContext(&before.user, &before.context);
+	SetUserIdAndSecContext(superuser, before.context | SECURITY_LOCAL_USERID_CHANGE);
+	return before;
+}
+
 /* Runs a statement on every other node, as the caller, in a transaction of its own. */
 static void
 run_on_workers(const char *sql)
@@ -352,6 +384,58 @@ prepare_workers(Oid nspoid, int64 last_id)
 							last_id, ddl_of_owner(nspoid)));
 }
 
+/*
+ * Where Citus has made the extension on an added node, it belongs to the superuser
+ * who added it, and so do its tables. There they come to belong to whom they belong
+ * here. (The search_path of the superuser there may be one that the owner of the database
+ * has set. PostgreSQL has no ALTER EXTENSION ... OWNER TO.)
+ */
+static void
+give_nodes_to_owner(Oid superuser)
+{
+	static const char made_by_superuser[] =
+		"pg_extension AS e JOIN pg_roles AS r ON r.oid = e.extowner AND r.rolsuper"
+		" JOIN pg_dist_object AS o ON o.classid = 'pg_extension'::regclass AND o.objid = e.oid"
+		" WHERE e.extname = 'rag_events'";
+	const char *owner = quote_literal_cstr(GetUserNameFromId(GetUserId(), false));
+	RagUser user = become_superuser(superuser);
+	StringInfoData block;
+
+	initStringInfo(&block);
+	appendStringInfo(&block, "BEGIN SET LOCAL search_path = pg_catalog, pg_temp;"
+							 " SET LOCAL citus.enable_ddl_propagation = off;");
+	appendStringInfo(&block,
+					 " EXECUTE coalesce((SELECT string_agg(format('ALTER %%s %%s OWNER TO %%I',"
+					 " CASE c.relkind WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END, c.oid::regclass, %s), '; ')"
+					 " FROM pg_class AS c JOIN pg_depend AS d ON d.classid = 'pg_class'::regclass"
+					 " AND d.objid = c.oid AND d.deptype = 'e' AND d.refclassid = 'pg_extension'::regclass"
+					 " JOIN pg_roles AS p ON p.oid = c.relowner AND p.rolsuper"
+					 " WHERE c.relkind IN ('r', 'v') AND c.relname <> 'rag_migration_log'"
+					 " AND d.refobjid IN (SELECT e.oid FROM %s)), 'SELECT');",
+					 owner, made_by_superuser);
+	run("SELECT quote_literal(r.rolname) FROM pg_extension AS e JOIN pg_roles AS r ON r.oid = e.extowner"
+		" WHERE e.extname = 'rag_events' AND NOT r.rolsuper");
+	if (first_value())
+	{
+		owner = first_value();
+		appendStringInfo(&block,
+						 " IF EXISTS (SELECT FROM %s) THEN"
+						 " DELETE FROM pg_shdepend AS s USING pg_extension AS e, pg_database AS b"
+						 " WHERE e.extname = 'rag_events' AND b.datname = current_database()"
+						 " AND s.dbid = b.oid AND s.classid = 'pg_extension'::regclass AND s.objid = e.oid;"
+						 " UPDATE pg_extension SET extowner = to_regrole(quote_ident(%s)) WHERE extname = 'rag_events';"
+						 " INSERT INTO pg_shdepend (dbid, classid, objid, objsubid, refclassid, refobjid, deptype)"
+						 " SELECT b.oid, 'pg_extension'::regclass, e.oid, 0, 'pg_authid'::regclass, e.extowner, 'o'"
+						 " FROM pg_extension AS e, pg_database AS b"
+						 " WHERE e.extname = 'rag_events' AND b.datname = current_database();"
+						 " END IF;",
+						 made_by_superuser, owner);
+	}
+	appendStringInfo(&block, " END");
+	run_on_workers(psprintf("DO %s", quote_literal_cstr(block.data)));
+	rag_become_again(user);
+}
+
 static void
 distribute_tables(Oid nspoid, const char *shard_count)
 {
@@ -372,33 +456,16 @@ distribute_tables(Oid nspoid, const char *shard_count)
 		quote_literal_cstr(qualified(rag_distributed_tables[0].name, nspoid)));
 }
 
-static Oid
-owner_of_function(Oid function)
-{
-	HeapTuple tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
-	Oid owner;
-
-	if (!HeapTupleIsValid(tuple))
-		elog(ERROR, "cache lookup failed for function %u", function);
-	owner = ((Form_pg_proc) GETSTRUCT(tuple))->proowner;
-	ReleaseSysCache(tuple);
-	return owner;
-}
-
 /*
  * Calls of our functions whose first parameter is the session go to its node. Only the
- * owner of a function, for ours a superuser, may say so. Nothing of this can be steered
- * by the owner of the tables: which functions these are is read from the catalogs, where
- * only a superuser can make one of our library.
+ * owner of a function, for ours a superuser, may say so. Which functions these are is
+ * read from the catalogs, where only a superuser can make one of our library.
  */
 static void
 delegate_functions(Oid nspoid, Oid superuser)
 {
-	Oid user;
-	int context;
+	RagUser user = become_superuser(superuser);
 
-	GetUserIdAndSecContext(&user, &context);
-	SetUserIdAndSecContext(superuser, context | SECURITY_LOCAL_USERID_CHANGE);
 	run("SELECT create_distributed_function(p.oid, 'session_id', colocate_with => %s)"
 		" FROM pg_proc p JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid"
 		" AND d.deptype = 'e' AND d.refclassid = 'pg_extension'::regclass"
@@ -407,7 +474,7 @@ delegate_functions(Oid nspoid, Oid superuser)
 		" WHERE p.pronamespace = %u AND p.probin IN ('rag_events', '$libdir/rag_events')"
 		" AND p.proargnames[1] = 'session_id' AND p.proargtypes[0] = 'uuid'::regtype",
 		quote_literal_cstr(qualified(rag_distributed_tables[0].name, nspoid)), nspoid);
-	SetUserIdAndSecContext(user, context);
+	rag_become_again(user);
 }
 
 static char *
@@ -424,12 +491,29 @@ shard_count_argument(FunctionCallInfo fcinfo)
 }
 
 /*
+ * What is done to tables may run code of their owner (the check constraints and computed
+ * columns, when the type of ids changes): it must not get the rights of a superuser who
+ * calls the function for him.
+ */
+static RagUser
+act_as_owner(Oid nspoid)
+{
+	RagUser user;
+
+	require_owner(nspoid);
+	user = rag_confine_to_owner(rag_relation(rag_distributed_tables[0].name, nspoid));
+	require_owner(nspoid);
+	return user;
+}
+
+/*
  * rag_distribute(shard_count integer DEFAULT NULL) returns void
  *
  * Distributes the tables over the nodes of a Citus cluster, by session, into as many
  * shards (NULL: citus.shard_count). From then on a call for a session is done by the node
  * that has it. To be called by the owner of the tables on the coordinator, and again when
- * a node was added, which then can take calls; what is distributed stays as it is.
+ * a node was added, which then can take calls; what is distributed stays as it is. A
+ * superuser may call it, too; it acts as the owner.
  *
  * Errors: 22023 shard_count is not greater than zero; 42501 not the owner; 55000 Citus is
  * not installed, this is not the coordinator, the tables have triggers or foreign keys of
@@ -442,24 +526,28 @@ rag_distribute(PG_FUNCTION_ARGS)
 {
 	Oid nspoid = rag_namespace(fcinfo);
 	char *shard_count = shard_count_argument(fcinfo);
+	Oid superuser = owner_of_function(fcinfo->flinfo->fn_oid);
 	int64 last_id;
+	RagUser user;
 
 	rag_check_may_write("rag_distribute()");
-	require_owner(nspoid);
+	user = act_as_owner(nspoid);
 	require_citus();
 	SPI_connect();
 	require_coordinator();
 	require_all_rows(nspoid);
 	refuse_obstacles(nspoid);
 	last_id = last_drawn_id(nspoid);
+	give_nodes_to_owner(superuser);
 	prepare_workers(nspoid, last_id);
 	if (!rag_is_distributed(nspoid))
 	{
 		prepare_tables(nspoid, last_id);
 		distribute_tables(nspoid, shard_count);
 	}
-	delegate_functions(nspoid, owner_of_function(fcinfo->flinfo->fn_oid));
+	delegate_functions(nspoid, superuser);
 	SPI_finish();
+	rag_become_again(user);
 	PG_RETURN_VOID();
 }
 
@@ -468,11 +556,9 @@ rag_distribute(PG_FUNCTION_ARGS)
  * ------------------------------------------------------------------------
  *
  * The table that the coordinator has stays the same: it has all that belongs to it, only
- * no rows. So they are read into a temporary table, Citus forgets the table as it does
- * when it is dropped, and they are stored again.
+ * no rows. So they are read and kept aside, Citus forgets the table as it does when it is
+ * dropped, and they are stored again.
  */
-
-#define COPY_OF "pg_temp.rag_undistributed_%d"
 
 static void
 lock_tables(Oid nspoid)
@@ -509,26 +595,59 @@ stored_columns(const char *name, Oid nspoid)
 	return first_value();
 }
 
+/* Rows that a statement can read by a name, as a trigger reads those of its statement. */
+static EphemeralNamedRelation
+read_rows(const char *name, const char *columns, Oid nspoid)
+{
+	EphemeralNamedRelation rows = palloc0(sizeof(EphemeralNamedRelationData));
+	DestReceiver *dest = CreateTuplestoreDestReceiver();
+	Tuplestorestate *store = tuplestore_begin_heap(false, false, maintenance_work_mem);
+	SPIPlanPtr plan = SPI_prepare(psprintf("SELECT %s FROM %s", columns,
+										   qualified(name, nspoid)),
+								  0, NULL);
+	SPIExecuteOptions options = {.dest = dest};
+	CachedPlanSource *source;
+
+	if (!plan)
+		elog(ERROR, "could not read table \"%s\"", name);
+	source = linitial(SPI_plan_get_plan_sources(plan));
+	SetTuplestoreDestReceiverParams(dest, store, CurrentMemoryContext, true, NULL, NULL);
+	rows->md.name = psprintf("rag_rows_of_%s", name);
+	rows->md.enrtype = ENR_NAMED_TUPLESTORE;
+	rows->md.tupdesc = CreateTupleDescCopy(source->resultDesc);
+	rows->reldata = store;
+	SPI_execute_plan_extended(plan, &options);
+	rows->md.enrtuples = (double) tuplestore_tuple_count(store);
+	dest->rDestroy(dest);
+	return rows;
+}
+
+static void
+store_rows(const char *name, const char *columns, EphemeralNamedRelation rows, Oid nspoid)
+{
+	SPI_register_relation(rows);
+	run("INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE SELECT %s FROM %s",
+		qualified(name, nspoid), columns, columns, rows->md.name);
+	SPI_unregister_relation(rows->md.name);
+	tuplestore_end(rows->reldata);
+}
+
 static void
 bring_rows_back(Oid nspoid)
 {
 	char *columns[RAG_NDISTRIBUTED];
+	EphemeralNamedRelation rows[RAG_NDISTRIBUTED];
 
 	for (int i = 0; i < RAG_NDISTRIBUTED; i++)
 	{
 		columns[i] = stored_columns(rag_distributed_tables[i].name, nspoid);
-		run("CREATE TEMPORARY TABLE rag_undistributed_%d ON COMMIT DROP AS SELECT %s FROM %s", i,
-			columns[i], qualified(rag_distributed_tables[i].name, nspoid));
+		rows[i] = read_rows(rag_distributed_tables[i].name, columns[i], nspoid);
 	}
 	for (int i = RAG_NDISTRIBUTED - 1; i >= 0; i--)
 		forget_table(rag_distributed_tables[i].name, nspoid);
 	CommandCounterIncrement();
 	for (int i = 0; i < RAG_NDISTRIBUTED; i++)
-	{
-		run("INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE SELECT %s FROM " COPY_OF,
-			qualified(rag_distributed_tables[i].name, nspoid), columns[i], columns[i], i);
-		run("DROP TABLE " COPY_OF, i);
-	}
+		store_rows(rag_distributed_tables[i].name, columns[i], rows[i], nspoid);
 }
 
 static int64
@@ -560,11 +679,15 @@ rag_undistribute(PG_FUNCTION_ARGS)
 	const char *messages = qualified("messages", nspoid);
 	const char *sequence = qualified("messages_id_seq", nspoid);
 	int64 last_id;
+	RagUser user;
 
 	rag_check_may_write("rag_undistribute()");
-	require_owner(nspoid);
+	user = act_as_owner(nspoid);
 	if (!rag_is_distributed(nspoid))
+	{
+		rag_become_again(user);
 		PG_RETURN_VOID();
+	}
 	SPI_connect();
 	require_coordinator();
 	lock_tables(nspoid);
@@ -579,6 +702,7 @@ rag_undistribute(PG_FUNCTION_ARGS)
 	run("SELECT setval(%s::regclass, " INT64_FORMAT ", false)", quote_literal_cstr(sequence),
 		last_id + 1);
 	SPI_finish();
+	rag_become_again(user);
 	PG_RETURN_VOID();
 }
 

@@ -11,13 +11,16 @@
  */
 #include "base/compat.h"
 
+#include "access/htup_details.h"
 #include "catalog/pg_class_d.h"
+#include "catalog/pg_sequence.h"
 #include "catalog/pg_type_d.h"
 #include "commands/sequence.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "utils/fmgrprotos.h"
+#include "utils/syscache.h"
 
 #include "base/as_owner.h"
 #include "base/distributed.h"
@@ -43,6 +46,23 @@ last_id(Oid nspoid, const pg_uuid_t *session_id)
 									   &isnull));
 }
 
+/* Ids would not be its own otherwise. */
+static void
+require_prepared_node(Oid sequence)
+{
+	HeapTuple tuple = SearchSysCache1(SEQRELID, ObjectIdGetDatum(sequence));
+	bool prepared = HeapTupleIsValid(tuple) &&
+		((Form_pg_sequence) GETSTRUCT(tuple))->seqincrement == RAG_ID_STEP;
+
+	if (HeapTupleIsValid(tuple))
+		ReleaseSysCache(tuple);
+	if (!prepared)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("this node of the cluster is not ready for messages"),
+				 errhint("Run SELECT rag_distribute() on the coordinator.")));
+}
+
 RagIds
 rag_begin_ids(Oid nspoid, const pg_uuid_t *session_id)
 {
@@ -50,6 +70,8 @@ rag_begin_ids(Oid nspoid, const pg_uuid_t *session_id)
 		.sequence = rag_lock_relation("messages_id_seq", nspoid, RowExclusiveLock),
 		.distributed = rag_is_distributed(nspoid)};
 
+	if (ids.distributed)
+		require_prepared_node(ids.sequence);
 	if (ids.distributed && session_id)
 		ids.last = last_id(nspoid, session_id);
 	return ids;

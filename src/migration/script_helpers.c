@@ -31,6 +31,7 @@
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/rls.h"
 #include "utils/snapmgr.h"
 
 #include "base/as_owner.h"
@@ -159,6 +160,32 @@ execute_ddl(const char *ddl, Oid nspoid)
 	AtEOXact_GUC(true, nestlevel);
 }
 
+/* Does Citus pass DDL on? Holds until the script or the caller's part of it ends. */
+static void
+pass_on(bool on)
+{
+	(void) set_config_option("citus.enable_ddl_propagation", on ? "on" : "off",
+							 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+}
+
+/*
+ * Has DDL of distributed tables executed on all nodes and shards. Citus connects to them
+ * as the current user, and has his rights when it looks at the tables: so that is their
+ * owner, who has begun the step, and not the superuser of the script.
+ */
+static void
+execute_everywhere(const char *ddl, Oid nspoid)
+{
+	RagUser user = rag_confine_to_owner(rag_relation("sessions", nspoid));
+	int nestlevel = NewGUCNestLevel();
+
+	pass_on(true);
+	execute_ddl(ddl, nspoid);
+	/* As after an error: Citus may have set it for good. */
+	AtEOXact_GUC(false, nestlevel);
+	rag_become_again(user);
+}
+
 /*
  * The same for a table that may be distributed, or its index. Citus has the statement
  * executed on all nodes and shards, in the transaction of the coordinator, and after that
@@ -167,8 +194,10 @@ execute_ddl(const char *ddl, Oid nspoid)
 static void
 execute_table_ddl(const char *ddl, Oid nspoid)
 {
-	if (!rag_is_other_node(nspoid))
+	if (!rag_is_distributed(nspoid))
 		execute_ddl(ddl, nspoid);
+	else if (!rag_is_other_node(nspoid))
+		execute_everywhere(ddl, nspoid);
 }
 
 /*
@@ -198,12 +227,57 @@ show_log(Oid nspoid)
 }
 
 /*
+ * A step of distributed tables is done by all nodes in one transaction, which Citus
+ * begins on the coordinator, and by one user: what his connection to a node has locked,
+ * nobody else's could use.
+ */
+static void
+require_all_nodes(Oid nspoid)
+{
+	const char *propagation = GetConfigOption("citus.enable_ddl_propagation", true, false);
+
+	if (rag_is_other_node(nspoid) ?
+			strncmp(application_name, "citus_internal ", strlen("citus_internal ")) != 0 :
+			propagation != NULL && strcmp(propagation, "on") != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the nodes of the cluster would come to different versions"),
+				 errhint("Run ALTER EXTENSION rag_events UPDATE on the coordinator, while citus.enable_ddl_propagation is on: it takes all nodes with it.")));
+	if (!rag_is_other_node(nspoid) &&
+		GetOuterUserId() != rag_owner_of(rag_relation("sessions", nspoid)))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("distributed tables go to another version by their owner"),
+				 errhint("Run the statement as the owner of the tables; a superuser can SET ROLE.")));
+}
+
+/*
+ * On the coordinator of distributed tables: locks them on all nodes, so that nobody there
+ * sees one part of the step without the other. The rest of the script is done by each
+ * node for itself.
+ */
+static void
+lock_on_all_nodes(Oid nspoid)
+{
+	const char *schema = quote_identifier(rag_namespace_name(nspoid));
+
+	SPI_connect();
+	execute_everywhere(psprintf("LOCK TABLE %s.sessions, %s.messages IN ACCESS EXCLUSIVE MODE",
+								schema, schema),
+					   nspoid);
+	SPI_finish();
+	pass_on(false);
+}
+
+/*
  * rag_lock_tables() returns void
  *
  * Every step begins with it: locks sessions and messages until the end of the
  * transaction, as rag_lock_both() does, and lets everybody see the log. Raises 55000
- * where they are not the extension's tables. (On another node than the coordinator of
- * distributed tables, the transaction of the coordinator has them locked.)
+ * where they are not the extension's tables, or where they are distributed and another
+ * node would not do the step; 42501 where they are, and another than their owner begins
+ * it. (On another node than the coordinator, the transaction of
+ * the coordinator has them locked.)
  */
 PG_FUNCTION_INFO_V1(rag_lock_tables);
 Datum
@@ -216,10 +290,14 @@ rag_lock_tables(PG_FUNCTION_ARGS)
 	rag_require_script();
 	require_member_table(sessions);
 	require_member_table(messages);
+	if (rag_is_distributed(nspoid))
+		require_all_nodes(nspoid);
 	if (!rag_is_other_node(nspoid))
 		rag_lock_both(nspoid, sessions, messages);
 	require_member_table(sessions);
 	require_member_table(messages);
+	if (rag_is_distributed(nspoid) && !rag_is_other_node(nspoid))
+		lock_on_all_nodes(nspoid);
 	show_log(nspoid);
 	PG_RETURN_VOID();
 }
@@ -272,29 +350,27 @@ count_values(Oid relid, const char *column)
 
 /*
  * The rows of a distributed table are in its shards, which only queries can read: so they
- * are the owner's, as planning them may run code of the owner. They are not part of this
- * transaction, which could not change the shards after it has read them.
+ * are the owner's, as planning them may run his code. They use the connections of this
+ * transaction, whose locks nobody else passes.
  */
 static int64
-count_distributed_values(Oid relid, const char *column)
+count_distributed_values(Oid relid, const char *column, Oid nspoid)
 {
-	char *query = psprintf("SELECT pg_catalog.count(%s) FROM %%s",
-						   quote_identifier(column));
-	RagUser user = rag_become_owner(relid);
+	RagUser user = rag_confine_to_owner(relid);
 	bool isnull;
 	int64 count;
 
-	SPI_connect();
-	rag_query_once(psprintf("SELECT pg_catalog.sum(result::pg_catalog.int8)::pg_catalog.int8"
-							" FROM pg_catalog.run_command_on_shards(%u, %s)"
-							" HAVING pg_catalog.bool_and(success)",
-							relid, quote_literal_cstr(query)),
-				   0, NULL, NULL);
-	if (SPI_processed == 0)
+	if (check_enable_rls(relid, InvalidOid, true) == RLS_ENABLED)
 		ereport(ERROR,
-				(errcode(ERRCODE_CONNECTION_FAILURE),
-				 errmsg("not all shards of table \"%s\" could be read",
-						get_rel_name(relid))));
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("row security on table \"%s\" would hide rows from their owner",
+						get_rel_name(relid)),
+				 errhint("Run ALTER TABLE ... NO FORCE ROW LEVEL SECURITY, and FORCE it again afterwards.")));
+	SPI_connect();
+	rag_query_once(psprintf("SELECT pg_catalog.count(%s) FROM %s", quote_identifier(column),
+							quote_qualified_identifier(rag_namespace_name(nspoid),
+													   get_rel_name(relid))),
+				   0, NULL, NULL);
 	count = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1,
 										&isnull));
 	SPI_finish();
@@ -332,7 +408,7 @@ rag_refuse_data_loss(PG_FUNCTION_ARGS)
 	{
 		char *column = TextDatumGetCString(columns[i]);
 		int64 count = rag_is_distributed(nspoid) ?
-			count_distributed_values(RelationGetRelid(rel), column) :
+			count_distributed_values(RelationGetRelid(rel), column, nspoid) :
 			count_values(RelationGetRelid(rel), column);
 
 		if (count > 0)
@@ -455,6 +531,26 @@ rag_ensure_index(PG_FUNCTION_ARGS)
 	rag_require_script();
 	SPI_connect();
 	create_or_take_index(index, definition, nspoid);
+	SPI_finish();
+	PG_RETURN_VOID();
+}
+
+/*
+ * rag_drop_index(index text) returns void
+ *
+ * Drops an index of a table that may be distributed. search_path is pg_catalog.
+ */
+PG_FUNCTION_INFO_V1(rag_drop_index);
+Datum
+rag_drop_index(PG_FUNCTION_ARGS)
+{
+	Oid nspoid = rag_namespace(fcinfo);
+	char *index = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	char *name = quote_qualified_identifier(rag_namespace_name(nspoid), index);
+
+	rag_require_script();
+	SPI_connect();
+	execute_table_ddl(psprintf("DROP INDEX %s", name), nspoid);
 	SPI_finish();
 	PG_RETURN_VOID();
 }

@@ -203,9 +203,9 @@ mark_closed(DateADT upto, Oid nspoid)
  * Waits for another call, and for transactions that have written messages and are open;
  * nobody waits for it but those who erase users.
  *
- * Errors: 22023 the day is not over; 25001 not READ COMMITTED; 25006 read-only
- * transaction or standby; 42501 row security applies to the caller; 55000 the tables are
- * distributed, and this is not the coordinator. Since 1.4.
+ * Errors: 08006 another node does not answer; 22023 the day is not over; 25001 not READ
+ * COMMITTED; 25006 read-only transaction or standby; 42501 row security applies to the
+ * caller; 55000 the tables are distributed, and this is not the coordinator. Since 1.4.
  */
 PG_FUNCTION_INFO_V1(rag_close_days);
 Datum
@@ -224,7 +224,7 @@ rag_close_days(PG_FUNCTION_ARGS)
 	require_all_rows("rag_usage_daily", ACL_SELECT, nspoid);
 	require_all_rows("rag_usage_daily", ACL_INSERT, nspoid);
 	rag_lock_relation("rag_usage_daily", nspoid, ShareRowExclusiveLock);
-	rag_wait_for_open_writers(rag_relation("messages", nspoid));
+	rag_wait_for_open_writers(nspoid);
 
 	SPI_connect();
 	closed = last_closed_day(nspoid, false);

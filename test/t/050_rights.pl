@@ -65,6 +65,7 @@ my %functions = (
 	rag_distribute => 'owner',
 	rag_undistribute => 'owner',
 	rag_prepare_node => 'owner',
+	rag_wait_for_writers => $all,
 	rag_no_session => $all,
 	rag_delegation_support => $all);
 
