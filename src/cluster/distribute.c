@@ -9,6 +9,8 @@
  */
 #include "base/compat.h"
 
+#include "catalog/dependency.h"
+#include "catalog/pg_class_d.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type_d.h"
 #include "commands/extension.h"
@@ -387,6 +389,27 @@ distribute_tables(Oid nspoid, const char *shard_count)
 		quote_literal_cstr(qualified(tables[0].name, nspoid)));
 }
 
+/*
+ * When the extension is dropped, Citus drops the shards of tables that depend on something
+ * that goes, and takes tables that merely belong to the extension for partitions, whose
+ * shards it leaves. So, while they are distributed, they depend on a function of ours.
+ */
+static void
+let_shards_be_dropped(Oid nspoid, Oid function)
+{
+	ObjectAddress dropped;
+
+	ObjectAddressSet(dropped, ProcedureRelationId, function);
+	for (int i = 0; i < (int) lengthof(tables); i++)
+	{
+		ObjectAddress table;
+
+		ObjectAddressSet(table, RelationRelationId,
+						 rag_relation(tables[i].name, nspoid));
+		recordDependencyOn(&table, &dropped, DEPENDENCY_NORMAL);
+	}
+}
+
 static Oid
 owner_of_function(Oid function)
 {
@@ -472,6 +495,7 @@ rag_distribute(PG_FUNCTION_ARGS)
 	{
 		prepare_tables(nspoid, last_id);
 		distribute_tables(nspoid, shard_count);
+		let_shards_be_dropped(nspoid, fcinfo->flinfo->fn_oid);
 	}
 	delegate_functions(nspoid, owner_of_function(fcinfo->flinfo->fn_oid));
 	SPI_finish();
@@ -536,7 +560,13 @@ bring_rows_back(Oid nspoid)
 			columns[i], qualified(tables[i].name, nspoid));
 	}
 	for (int i = (int) lengthof(tables) - 1; i >= 0; i--)
+	{
 		forget_table(tables[i].name, nspoid);
+		/* See let_shards_be_dropped(). */
+		deleteDependencyRecordsForClass(RelationRelationId,
+										rag_relation(tables[i].name, nspoid),
+										ProcedureRelationId, DEPENDENCY_NORMAL);
+	}
 	CommandCounterIncrement();
 	for (int i = 0; i < (int) lengthof(tables); i++)
 	{
