@@ -343,19 +343,29 @@ execute_plan(SPIPlanPtr plan, const SPIExecuteOptions *options)
 }
 
 /*
- * Citus writes statements for its shards, and PostgreSQL reads them, with names of types
- * that are not qualified: a search_path of the caller's must not capture them. Returns
- * the nesting level that AtEOXact_GUC() ends, or 0.
+ * Citus writes statements for its shards, and PostgreSQL reads them on another node: with
+ * names of types that are not qualified, which a search_path of the caller's must not
+ * capture, and with values as text, which must not depend on the caller's settings.
  */
+static void
+set_for_citus(void)
+{
+	set_locally("search_path", "pg_catalog, pg_temp");
+	set_locally("DateStyle", "ISO, YMD");
+	set_locally("IntervalStyle", "postgres");
+	set_locally("extra_float_digits", "1");
+}
+
+/* Returns the nesting level that AtEOXact_GUC() ends, or 0. */
 static int
-secure_search_path(Oid nspoid)
+begin_settings(Oid nspoid)
 {
 	int nestlevel;
 
 	if (!rag_is_distributed(nspoid))
 		return 0;
 	nestlevel = NewGUCNestLevel();
-	set_locally("search_path", "pg_catalog, pg_temp");
+	set_for_citus();
 	return nestlevel;
 }
 
@@ -369,7 +379,7 @@ execute(const RagStatement *statement, Oid nspoid, const Datum *values,
 								 .read_only = read_only,
 								 .dest = dest};
 	uint64 changes = schema_changes;
-	int nestlevel = secure_search_path(nspoid);
+	int nestlevel = begin_settings(nspoid);
 
 	entry->executing++;
 	PG_TRY();
@@ -479,7 +489,7 @@ execute_once(const RagStatement *statement, Oid nspoid, const Datum *values,
 
 	set_locally("jit", "off");
 	if (distributed)
-		set_locally("search_path", "pg_catalog, pg_temp");
+		set_for_citus();
 	rc = SPI_execute_extended(sql_in_schema(statement, rag_namespace_name(nspoid),
 											distributed),
 							  &options);
