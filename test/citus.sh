@@ -5,8 +5,8 @@
 #
 #   test/citus.sh [PART…]
 #
-# Parts, all of them by default: distribute, calls, regress, migrations, order, faults. Prints lines of TAP,
-# and ends with "N passed, N failed". Without Citus it says so, and counts as skipped.
+# Parts, all of them by default: distribute, calls, regress, isolation, migrations, order,
+# faults. Prints lines of TAP, and ends with "N passed, N failed". Without Citus it says so, and counts as skipped.
 
 set -u
 . "$(dirname "${BASH_SOURCE[0]}")/../tools/lib/common.sh"
@@ -405,7 +405,7 @@ rag_build with_llvm=no >"$RAG_TMP/build.log" 2>&1 || {
 }
 rag_start_cluster 2 || exit 1
 make_tables >/dev/null || exit 1
-[ $# -gt 0 ] || set -- distribute calls regress migrations order faults
+[ $# -gt 0 ] || set -- distribute calls regress isolation migrations order faults
 # The other parts want distributed tables.
 [ "$1" = distribute ] || own -c "SELECT rag_distribute(8)"
 for part; do

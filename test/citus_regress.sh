@@ -1,7 +1,8 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2154 # cluster_port, of tools/lib/cluster.sh
 #
-# The part "regress" of test/citus.sh, which sources it: the regression tests on distributed
-# tables. Each test of test/sql runs in a database of the cluster, with SELECT
+# The parts "regress" and "isolation" of test/citus.sh, which sources it: the regression and
+# isolation tests on distributed tables. Each test runs in a database of the cluster, with
 # rag_distribute() after each CREATE EXTENSION, and its output is compared with expected/.
 # The differences that are meant are in test/citus/NAME.diff; docs/scale-out.md has the reason
 # of each kind. RAG_ACCEPT=1 writes these files instead.
@@ -17,7 +18,9 @@
 #   orm        an application's own SQL, with the limits of Citus
 #   install, migrations, storage   the versions of before
 #   distribute   has a part of its own
-regress_skipped="delete_direct find_key_direct find_session_direct get_messages_direct insert_direct
+#   iso_close_days   a table that inherits
+#   iso_swapped_tables, iso_orm   DDL in the middle of a call, and an application's own SQL
+regress_skipped="iso_close_days iso_swapped_tables iso_orm delete_direct find_key_direct find_session_direct get_messages_direct insert_direct
   update_message_direct triggers orm install migrations storage distribute"
 
 regress_delegated="add_message add_messages changed_tables copy_session create_session edit_messages feedback find_sessions get_context get_messages get_prompt get_session grants hints idempotency import_forms limits list_sessions message_sources put_message readonly reassign_sessions remove_sessions search_path statement usage uuidv7"
@@ -41,9 +44,10 @@ make_regress_database() {
 SET citus.enable_ddl_propagation = off;
 CREATE SCHEMA regress_cluster;
 GRANT USAGE ON SCHEMA regress_cluster TO PUBLIC;
-CREATE FUNCTION regress_cluster.begin(schema text) RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+CREATE FUNCTION regress_cluster.begin(schema text) RETURNS void LANGUAGE plpgsql SECURITY DEFINER
+  SET search_path = pg_catalog SET citus.enable_ddl_propagation = off AS $$
 DECLARE
-  count_by_one text := format('SET citus.enable_ddl_propagation = off; ALTER SEQUENCE %s.messages_id_seq INCREMENT 1 RESTART 1', schema);
+  count_by_one text := format('SET LOCAL citus.enable_ddl_propagation = off; ALTER SEQUENCE %s.messages_id_seq INCREMENT 1 RESTART 1', schema);
 BEGIN
   EXECUTE count_by_one;
   PERFORM run_command_on_workers(count_by_one);
@@ -80,16 +84,22 @@ SQL
     -e "s,^CREATE EXTENSION rag_events.*;\$,&\n\\\\i $dir/test/sql/distribute.psql," \
     -e 's/^(CREATE ROLE [^;]*);$/\1 LOGIN;/' \
     -e 's/^CREATE TYPE hostile\.uuid .*/SET citus.enable_ddl_propagation = off;\n&\nSET citus.enable_ddl_propagation = on;/' \
-    "$dir"/test/sql/*.sql "$dir/test/sql/opening.psql"
+    "$dir"/test/sql/*.sql "$dir/test/sql/opening.psql" || return
+  # (Each setup is one command.)
+  # shellcheck disable=SC2016 # dollar quotes
+  rag_as_user sed -i -E \
+    -e 's/CREATE EXTENSION rag_events;/DROP EXTENSION IF EXISTS rag_events CASCADE; &\n}\nsetup { DO $d$ BEGIN PERFORM rag_distribute(4); END $d$; }\nsetup { DO $d$ BEGIN PERFORM regress_cluster.begin('"'public'"'); END $d$; }\nsetup\n{\n  DO $d$ BEGIN END $d$;/' \
+    "$dir"/test/specs/*.spec
 }
 
 # regress_output FILE: without what was added, names of shards, contexts of errors, and the
 # widths of columns.
 regress_output() {
   sed -E -e '/^\\i .*distribute\.psql$/,/^\\set ECHO none$/d' \
-    -e '/^SET citus\.enable_ddl_propagation = /d' \
+    -e '/^SET citus\.enable_ddl_propagation = /d; s,^psql:[^ ]*distribute\.psql:[0-9]+: ,,' \
+    -e "s,$PGHOST:[0-9]+,another node,g" \
     -e 's/^(CREATE ROLE [^;]*) LOGIN;$/\1;/' \
-    -e '/^(psql:[^ ]* )?WARNING:  .* has dependency on unsupported object/,+1d' \
+    -e '/^(psql:[^ ]* )?WARNING:  .* has dependency on unsupported object/d; /^DETAIL: .* will be created only locally$/d' \
     -e 's/\b([a-z_]+)_10[0-9]{4}\b/\1/g' \
     -e 's/ +/ /g; s/---+/--/g; s/--(\+--)+/--/g; s/ +$//' "$1" |
     awk '/^(CONTEXT: )?(SQL statement "|while executing command on )/ { skip = 1 }
@@ -103,12 +113,12 @@ regress_difference() {
     sed -e 1,2d -e 's/^@@.*/@@/'
 }
 
-# regress_run TEST…
+# regress_run regress/pg_regress|isolation/pg_isolation_regress TEST…
 regress_run() {
   (cd "$RAG_TMP/regress" &&
-    rag_as_user "$(dirname "$("$PG_CONFIG" --pgxs)")/../test/regress/pg_regress" --use-existing \
-      --dbname=contrib_regression --inputdir=test --bindir="$("$PG_CONFIG" --bindir)" \
-      --host="$PGHOST" --port="$PGPORT" "$@") >"$RAG_TMP/regress.log" 2>&1
+    rag_as_user "$(dirname "$("$PG_CONFIG" --pgxs)")/../test/$1" --use-existing \
+      --dbname=contrib_regression --inputdir=test --outputdir=. --bindir="$("$PG_CONFIG" --bindir)" \
+      --host="$PGHOST" --port="$PGPORT" "${@:2}") >"$RAG_TMP/regress.log" 2>&1
 }
 
 # regress_compare HOW NAME…
@@ -127,23 +137,49 @@ regress_compare() {
   done
 }
 
-part_regress() {
-  local tests=() name
+# regress_tests DIR ENDING: the names of the tests there, one a line.
+regress_tests() {
+  local file name
 
-  for name in "$RAG_ROOT"/test/sql/*.sql; do
-    name=$(basename "$name" .sql)
-    case " $(echo $regress_skipped) " in *" $name "*) ;; *) tests+=("$name") ;; esac
+  for file in "$RAG_ROOT/test/$1"/*."$2"; do
+    name=$(basename "$file" ".$2")
+    case " ${regress_skipped//[[:space:]]/ } " in *" $name "*) ;; *) echo "$name" ;; esac
   done
-  ok "a database on all nodes" make_regress_database
-  ok "the tests" make_regress_tests
+}
+
+# regress_begin on|off: whether calls are delegated.
+regress_begin() {
+  [ -d "$RAG_TMP/regress" ] || {
+    ok "a database on all nodes" make_regress_database
+    ok "the tests" make_regress_tests
+  }
   export PGDATABASE=contrib_regression
-  sql -c "ALTER DATABASE contrib_regression SET regress.delegated = off"
-  regress_run "${tests[@]}"
+  sql -c "ALTER DATABASE contrib_regression SET regress.delegated = $1"
+}
+
+part_regress() {
+  local tests
+
+  mapfile -t tests < <(regress_tests sql sql)
+  regress_begin off
+  regress_run regress/pg_regress "${tests[@]}"
   regress_compare "each statement sent" "${tests[@]}"
-  sql -c "ALTER DATABASE contrib_regression SET regress.delegated = on"
+  regress_begin on
   # shellcheck disable=SC2086 # a list of words
-  regress_run $regress_delegated
+  regress_run regress/pg_regress $regress_delegated
   # shellcheck disable=SC2086 # a list of words
   RAG_ACCEPT='' regress_compare "calls delegated" $regress_delegated
+  PGDATABASE=postgres
+}
+
+# Citus has a function for the isolation tester that sees who waits on another node.
+part_isolation() {
+  local tests
+
+  mapfile -t tests < <(regress_tests specs spec)
+  regress_begin on
+  sql -o /dev/null -c "SELECT citus_internal.replace_isolation_tester_func()"
+  regress_run isolation/pg_isolation_regress "${tests[@]}"
+  regress_compare "isolation" "${tests[@]}"
   PGDATABASE=postgres
 }
