@@ -23,7 +23,8 @@
 regress_skipped="iso_close_days iso_swapped_tables iso_orm delete_direct find_key_direct find_session_direct get_messages_direct insert_direct
   update_message_direct triggers orm install migrations storage distribute"
 
-regress_delegated="add_message add_messages changed_tables copy_session create_session edit_messages feedback find_sessions get_context get_messages get_prompt get_session grants hints idempotency import_forms limits list_sessions message_sources put_message readonly reassign_sessions remove_sessions search_path statement usage uuidv7"
+regress_delegated="add_message add_messages create_session find_sessions get_context get_session grants hints import_forms
+  list_sessions message_sources readonly reassign_sessions usage uuidv7"
 
 # make_regress_database: on every node, with the settings that pg_regress gives it.
 make_regress_database() {

@@ -83,10 +83,12 @@ static uint64
 as_owner(Oid table, const RagStatement *statement, Oid nspoid, const Datum *values,
 		 const char *nulls, bool read_only)
 {
-	bool as_caller = rag_is_distributed(nspoid) && caller_may_as_well(table, nspoid, read_only);
-	RagUser user;
+	RagUser user = {InvalidOid, 0};
 	uint64 rows;
+	bool as_caller = false;
 
+	if (rag_is_distributed(nspoid))
+		as_caller = caller_may_as_well(table, nspoid, read_only);
 	if (!as_caller)
 		user = rag_become_owner(table);
 	rows = read_only ? rag_query(statement, nspoid, values, nulls) :

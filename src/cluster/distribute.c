@@ -390,9 +390,10 @@ distribute_tables(Oid nspoid, const char *shard_count)
 }
 
 /*
- * When the extension is dropped, Citus drops the shards of tables that depend on something
- * that goes, and takes tables that merely belong to the extension for partitions, whose
- * shards it leaves. So, while they are distributed, they depend on a function of ours.
+ * When the extension is dropped, Citus drops the shards of tables that depend on
+ * something that goes, and takes tables that merely belong to the extension for
+ * partitions, whose shards it leaves. So, while they are distributed, they depend on a
+ * function of ours.
  */
 static void
 let_shards_be_dropped(Oid nspoid, Oid function)

@@ -76,6 +76,7 @@ static void
 check_keys(const RagConversation *conversation, Oid nspoid)
 {
 	const RagChat *chat = &conversation->chat;
+	Datum session_id = DirectFunctionCall1(uuid_out, conversation->values[SESSION_ID]);
 	Datum *keys = palloc_extended(sizeof(Datum) * Max(chat->n, 1), MCXT_ALLOC_HUGE);
 	int n = 0;
 
@@ -93,8 +94,7 @@ check_keys(const RagConversation *conversation, Oid nspoid)
 					 errmsg("duplicate key value violates unique constraint \"%s\"",
 							"uq_messages_idempotency_key"),
 					 errdetail("Key (session_id, idempotency_key)=(%s, %s) already exists.",
-							   DatumGetCString(DirectFunctionCall1(uuid_out, conversation->values[SESSION_ID])),
-							   TextDatumGetCString(keys[i])),
+							   DatumGetCString(session_id), TextDatumGetCString(keys[i])),
 					 rag_errtable(nspoid, "messages", NULL,
 								  "uq_messages_idempotency_key")));
 	}

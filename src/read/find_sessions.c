@@ -81,9 +81,9 @@ static RagNewest newest = {
 	MESSAGE_NCOLUMNS, {COL_ID, COL_ROLE, COL_CONTENT}, {{0}}};
 
 /*
- * Where the tables are distributed, each machine looks through its sessions by itself, with
- * patterns for the terms ($7 and $8; $7 is NULL where there are none), and finds the newest
- * message that has them: all machines are asked once.
+ * Where the tables are distributed, each machine looks through its sessions by itself,
+ * with patterns for the terms ($7 and $8; $7 is NULL where there are none), and finds the
+ * newest message that has them: all machines are asked once.
  */
 #define HAS_TERMS(text, collation) \
 	"(pg_catalog.lower(" text " COLLATE pg_catalog.\"C\") OPERATOR(pg_catalog.~~) ALL ($7)" \
