@@ -164,7 +164,7 @@ SQL
 8 SELECT rag_close_days()
 8 SELECT rag_reassign_sessions('u1', 'u2')
 8 SELECT * FROM rag_expire_sessions('100 years')
-16 SELECT * FROM rag_expire_sessions('1 year', dry_run => true)
+9 SELECT * FROM rag_expire_sessions('1 year', dry_run => true)
 12 SELECT * FROM rag_expire_sessions('1 year')
 24 SELECT * FROM rag_erase_user('nobody')
 28 SELECT * FROM rag_erase_user('zoe')
