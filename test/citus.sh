@@ -5,14 +5,15 @@
 #
 #   test/citus.sh [PART…]
 #
-# Parts, all of them by default: distribute, calls, and those in test/citus/ (migrations,
-# usage, attacks, order, faults, backup, roles). Prints lines of TAP, and ends with "N passed, N
-# failed". Without Citus it says so, and counts as skipped.
+# Parts, all of them by default: distribute, calls, and those in test/citus/ (regress,
+# isolation, migrations, usage, attacks, order, faults, backup, roles). Prints lines of TAP, and
+# ends with "N passed, N failed". Without Citus it says so, and counts as skipped.
 
 set -u
 . "$(dirname "${BASH_SOURCE[0]}")/../tools/lib/common.sh"
 . "$(dirname "${BASH_SOURCE[0]}")/../tools/lib/cluster.sh"
 . "$(dirname "${BASH_SOURCE[0]}")/citus/writers.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/citus/regress.sh"
 
 passed=0 failed=0
 
@@ -132,7 +133,7 @@ commands() {
 }
 
 part_calls() {
-  local call session message
+  local call number session message
 
   session=$(app -c "SELECT rag_create_session('maya')")
   message=$(app -c "SELECT rag_add_message('$session', 'user', 'Hello')")
@@ -155,6 +156,27 @@ SELECT * FROM rag_get_feedback('$session')
 SELECT rag_copy_session('$session')
 SELECT rag_delete_messages('$session', $message)
 SELECT rag_delete_session('$session')
+SQL
+  app -o /dev/null -c "SELECT rag_add_message(rag_create_session('zoe'), 'user', 'Hello')" \
+    -c "SELECT rag_add_message(rag_create_session('otto', session_id => '00000000-0000-4000-8000-000000000001'), 'user', 'Hello')"
+  own -c "UPDATE sessions SET created_at = '2020-01-01', updated_at = '2020-01-01' WHERE user_id = 'otto'"
+  # There are 8 shards. To delete sessions of one takes 4 more: they are locked, their messages
+  # counted, they are deleted, and it is made sure that no message is left.
+  while read -r number call; do
+    same "$number commands for 8 shards: $call" "$number" "$(commands "$call")"
+  done <<SQL
+8 SELECT * FROM rag_list_sessions('u1')
+8 SELECT * FROM rag_find_sessions('u1')
+8 SELECT * FROM rag_find_sessions('u1', 'message')
+8 SELECT * FROM rag_find_sessions('u1', 'message 11', '{"n": null}', 1)
+8 SELECT * FROM rag_usage(NULL, NULL)
+8 SELECT rag_close_days()
+8 SELECT rag_reassign_sessions('u1', 'u2')
+8 SELECT * FROM rag_expire_sessions('100 years')
+9 SELECT * FROM rag_expire_sessions('1 year', dry_run => true)
+12 SELECT * FROM rag_expire_sessions('1 year')
+24 SELECT * FROM rag_erase_user('nobody')
+28 SELECT * FROM rag_erase_user('zoe')
 SQL
   same "the session NULL is an error, in every form" "$(printf '22004\n%.0s' 1 2 3 4)" \
     "$(for call in "SELECT rag_get_session(NULL)" "SELECT * FROM rag_get_session(session_id => NULL)" \
@@ -180,7 +202,7 @@ rag_build with_llvm=no >"$RAG_TMP/build.log" 2>&1 || {
 }
 rag_start_cluster 2 || exit 1
 make_tables >/dev/null || exit 1
-[ $# -gt 0 ] || set -- distribute calls migrations usage attacks order faults backup roles
+[ $# -gt 0 ] || set -- distribute calls regress isolation migrations usage attacks order faults backup roles
 # The other parts want distributed tables.
 [ "$1" = distribute ] || own -c "SELECT rag_distribute(8)"
 for part; do

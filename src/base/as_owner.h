@@ -40,7 +40,9 @@ extern RagUser rag_confine_to_owner(Oid relation);
 
 /*
  * Runs a statement on the table as its owner, and returns the number of rows. Row
- * security does not apply, as it does not to a foreign key's triggers.
+ * security does not apply, as it does not to a foreign key's triggers. Where the tables
+ * are distributed, it is done as the caller if that makes no difference; and otherwise
+ * nothing must have been written to these sessions before, in the same transaction.
  */
 extern uint64 rag_execute_as_owner(Oid table, const RagStatement *statement, Oid nspoid,
 								   const Datum *values, const char *nulls);

@@ -406,19 +406,29 @@ execute_plan(SPIPlanPtr plan, const SPIExecuteOptions *options)
 }
 
 /*
- * Citus writes statements for its shards, and PostgreSQL reads them, with names of types
- * that are not qualified: a search_path of the caller's must not capture them. Returns
- * the nesting level that AtEOXact_GUC() ends, or 0.
+ * Citus writes statements for its shards, and PostgreSQL reads them on another node: with
+ * names of types that are not qualified, which a search_path of the caller's must not
+ * capture, and with values as text, which must not depend on the caller's settings.
  */
+static void
+set_for_citus(void)
+{
+	set_locally("search_path", "pg_catalog, pg_temp");
+	set_locally("DateStyle", "ISO, YMD");
+	set_locally("IntervalStyle", "postgres");
+	set_locally("extra_float_digits", "1");
+}
+
+/* Returns the nesting level that AtEOXact_GUC() ends, or 0. */
 static int
-secure_search_path(Oid nspoid, const RagShards *shards)
+begin_settings(Oid nspoid, const RagShards *shards)
 {
 	int nestlevel;
 
 	if (!rag_is_distributed(nspoid) || shards->ids[0] != 0)
 		return 0;
 	nestlevel = NewGUCNestLevel();
-	set_locally("search_path", "pg_catalog, pg_temp");
+	set_for_citus();
 	return nestlevel;
 }
 
@@ -470,7 +480,7 @@ execute(const RagStatement *statement, Oid nspoid, const Datum *values,
 								 .read_only = read_only,
 								 .dest = dest};
 	uint64 changes = schema_changes;
-	int nestlevel = secure_search_path(nspoid, &shards);
+	int nestlevel = begin_settings(nspoid, &shards);
 
 	execute_entry(entry, &shards, &options);
 	if (nestlevel > 0)
@@ -566,7 +576,7 @@ execute_once(const RagStatement *statement, Oid nspoid, const Datum *values,
 
 	set_locally("jit", "off");
 	if (place.distributed)
-		set_locally("search_path", "pg_catalog, pg_temp");
+		set_for_citus();
 	rc = SPI_execute_extended(sql_at(statement, &place), &options);
 	if (rc < 0)
 		elog(ERROR, "could not execute \"%s\": %s", statement->sql,

@@ -9,6 +9,8 @@
  */
 #include "base/compat.h"
 
+#include "catalog/dependency.h"
+#include "catalog/pg_class_d.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type_d.h"
 #include "commands/extension.h"
@@ -457,6 +459,28 @@ distribute_tables(Oid nspoid, const char *shard_count)
 }
 
 /*
+ * When the extension is dropped, Citus drops the shards of tables that depend on
+ * something that goes, and takes tables that merely belong to the extension for
+ * partitions, whose shards it leaves. So, while they are distributed, they depend on a
+ * function of ours.
+ */
+static void
+let_shards_be_dropped(Oid nspoid, Oid function)
+{
+	ObjectAddress dropped;
+
+	ObjectAddressSet(dropped, ProcedureRelationId, function);
+	for (int i = 0; i < RAG_NDISTRIBUTED; i++)
+	{
+		ObjectAddress table;
+
+		ObjectAddressSet(table, RelationRelationId,
+						 rag_relation(rag_distributed_tables[i].name, nspoid));
+		recordDependencyOn(&table, &dropped, DEPENDENCY_NORMAL);
+	}
+}
+
+/*
  * Calls of our functions whose first parameter is the session go to its node. Only the
  * owner of a function, for ours a superuser, may say so. Which functions these are is
  * read from the catalogs, where only a superuser can make one of our library.
@@ -544,6 +568,7 @@ rag_distribute(PG_FUNCTION_ARGS)
 	{
 		prepare_tables(nspoid, last_id);
 		distribute_tables(nspoid, shard_count);
+		let_shards_be_dropped(nspoid, fcinfo->flinfo->fn_oid);
 	}
 	delegate_functions(nspoid, superuser);
 	SPI_finish();
@@ -644,7 +669,13 @@ bring_rows_back(Oid nspoid)
 		rows[i] = read_rows(rag_distributed_tables[i].name, columns[i], nspoid);
 	}
 	for (int i = RAG_NDISTRIBUTED - 1; i >= 0; i--)
+	{
 		forget_table(rag_distributed_tables[i].name, nspoid);
+		/* See let_shards_be_dropped(). */
+		deleteDependencyRecordsForClass(RelationRelationId,
+										rag_relation(rag_distributed_tables[i].name, nspoid),
+										ProcedureRelationId, DEPENDENCY_NORMAL);
+	}
 	CommandCounterIncrement();
 	for (int i = 0; i < RAG_NDISTRIBUTED; i++)
 		store_rows(rag_distributed_tables[i].name, columns[i], rows[i], nspoid);

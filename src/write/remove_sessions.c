@@ -510,6 +510,7 @@ rag_erase_user(PG_FUNCTION_ARGS)
 	Batch batch;
 	Datum values[4] = {PG_GETARG_DATUM(0)};
 	char nulls[] = "   n";
+	bool judged = false;
 	int64 kept;
 
 	if (PG_ARGISNULL(0))
@@ -528,12 +529,15 @@ rag_erase_user(PG_FUNCTION_ARGS)
 	SPI_connect();
 	find_sessions(&batch, users_sql, values, nulls, !PG_ARGISNULL(2),
 				  PG_ARGISNULL(2) ? 0 : PG_GETARG_INT32(2));
-	delete_sessions(&batch);
+	/* Before anything is deleted: see base/as_owner.h. */
 	if (!batch.dry_run)
-	{
+		judged = rag_has_judged(values[0], values[1],
+								PointerGetDatum(ids_as_array(&batch)), batch.nspoid);
+	delete_sessions(&batch);
+	if (judged)
 		rag_erase_rater(values[0], values[1], batch.nspoid);
+	if (!batch.dry_run)
 		rag_erase_usage(values[0], batch.nspoid);
-	}
 	kept = count(&count_kept_sql, batch.nspoid, values, nulls);
 	return_batch(fcinfo, &batch, Int64GetDatum(kept), false);
 	SPI_finish();
