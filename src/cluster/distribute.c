@@ -343,8 +343,8 @@ owner_of_function(Oid function)
 }
 
 /*
- * What needs a superuser: nothing of it can be steered by the owner of the tables. Names
- * are those of catalogs, under a search_path without his schemas.
+ * What needs a superuser. Names are those of catalogs, under a search_path without the
+ * schemas of the tables' owner.
  */
 static RagUser
 become_superuser(Oid superuser)
