@@ -57,7 +57,8 @@ begin_catalog(const char *name, const char *index, const char *column,
 		return catalog;
 	catalog.rel = table_open(relid, AccessShareLock);
 	if (column)
-		ScanKeyInit(&key, get_attnum(relid, column), BTEqualStrategyNumber, equals, value);
+		ScanKeyInit(&key, get_attnum(relid, column), BTEqualStrategyNumber, equals,
+					value);
 	catalog.scan = systable_beginscan(catalog.rel, index_oid, OidIsValid(index_oid), NULL,
 									  column ? 1 : 0, &key);
 	return catalog;

@@ -36,6 +36,8 @@
 #include "base/statement.h"
 #include "cluster/ids.h"
 
+static const RagDistributedTable *const tables = rag_distributed_tables;
+
 #define ID_STEP CppAsString2(RAG_ID_STEP)
 
 /* ------------------------------------------------------------------------
@@ -128,8 +130,8 @@ require_owner(Oid nspoid)
 {
 	for (int i = 0; i < RAG_NDISTRIBUTED; i++)
 	{
-		if (!rag_class_ownercheck(rag_relation(rag_distributed_tables[i].name, nspoid), GetUserId()))
-			aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, rag_distributed_tables[i].name);
+		if (!rag_class_ownercheck(rag_relation(tables[i].name, nspoid), GetUserId()))
+			aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, tables[i].name);
 	}
 }
 
@@ -139,12 +141,12 @@ require_all_rows(Oid nspoid)
 {
 	for (int i = 0; i < RAG_NDISTRIBUTED; i++)
 	{
-		if (check_enable_rls(rag_relation(rag_distributed_tables[i].name, nspoid), InvalidOid, true) ==
+		if (check_enable_rls(rag_relation(tables[i].name, nspoid), InvalidOid, true) ==
 			RLS_ENABLED)
 			ereport(ERROR,
 					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 					 errmsg("row security on table \"%s\" would hide rows from their owner",
-							rag_distributed_tables[i].name),
+							tables[i].name),
 					 errhint("Run ALTER TABLE ... NO FORCE ROW LEVEL SECURITY, and FORCE it again afterwards.")));
 	}
 }
@@ -158,7 +160,7 @@ table_array(Oid nspoid)
 	initStringInfo(&array);
 	for (int i = 0; i < RAG_NDISTRIBUTED; i++)
 		appendStringInfo(&array, "%s%s", i > 0 ? ", " : "",
-						 quote_literal_cstr(qualified(rag_distributed_tables[i].name, nspoid)));
+						 quote_literal_cstr(qualified(tables[i].name, nspoid)));
 	return psprintf("ARRAY[%s]::regclass[]", array.data);
 }
 
@@ -443,19 +445,19 @@ distribute_tables(Oid nspoid, const char *shard_count)
 {
 	for (int i = 0; i < RAG_NDISTRIBUTED; i++)
 	{
-		const char *name = quote_literal_cstr(qualified(rag_distributed_tables[i].name, nspoid));
+		const char *name = quote_literal_cstr(qualified(tables[i].name, nspoid));
 
 		if (i == 0)
 			run("SELECT create_distributed_table(%s, '%s', colocate_with => 'none', shard_count => %s)",
-				name, rag_distributed_tables[i].column, shard_count);
+				name, tables[i].column, shard_count);
 		else
 			run("SELECT create_distributed_table(%s, '%s', colocate_with => %s)", name,
-				rag_distributed_tables[i].column,
-				quote_literal_cstr(qualified(rag_distributed_tables[0].name, nspoid)));
+				tables[i].column,
+				quote_literal_cstr(qualified(tables[0].name, nspoid)));
 	}
 	/* The rows were copied to the shards. */
 	run("SELECT truncate_local_data_after_distributing_table(%s)",
-		quote_literal_cstr(qualified(rag_distributed_tables[0].name, nspoid)));
+		quote_literal_cstr(qualified(tables[0].name, nspoid)));
 }
 
 /*
@@ -475,7 +477,7 @@ let_shards_be_dropped(Oid nspoid, Oid function)
 		ObjectAddress table;
 
 		ObjectAddressSet(table, RelationRelationId,
-						 rag_relation(rag_distributed_tables[i].name, nspoid));
+						 rag_relation(tables[i].name, nspoid));
 		recordDependencyOn(&table, &dropped, DEPENDENCY_NORMAL);
 	}
 }
@@ -497,7 +499,7 @@ delegate_functions(Oid nspoid, Oid superuser)
 		" JOIN pg_language l ON l.oid = p.prolang AND l.lanname = 'c'"
 		" WHERE p.pronamespace = %u AND p.probin IN ('rag_events', '$libdir/rag_events')"
 		" AND p.proargnames[1] = 'session_id' AND p.proargtypes[0] = 'uuid'::regtype",
-		quote_literal_cstr(qualified(rag_distributed_tables[0].name, nspoid)), nspoid);
+		quote_literal_cstr(qualified(tables[0].name, nspoid)), nspoid);
 	rag_become_again(user);
 }
 
@@ -525,7 +527,7 @@ act_as_owner(Oid nspoid)
 	RagUser user;
 
 	require_owner(nspoid);
-	user = rag_confine_to_owner(rag_relation(rag_distributed_tables[0].name, nspoid));
+	user = rag_confine_to_owner(rag_relation(tables[0].name, nspoid));
 	require_owner(nspoid);
 	return user;
 }
@@ -593,7 +595,7 @@ lock_tables(Oid nspoid)
 	initStringInfo(&names);
 	for (int i = 0; i < RAG_NDISTRIBUTED; i++)
 		appendStringInfo(&names, "%s%s", i > 0 ? ", " : "",
-						 qualified(rag_distributed_tables[i].name, nspoid));
+						 qualified(tables[i].name, nspoid));
 	run("LOCK TABLE %s IN ACCESS EXCLUSIVE MODE", names.data);
 }
 
@@ -665,20 +667,20 @@ bring_rows_back(Oid nspoid)
 
 	for (int i = 0; i < RAG_NDISTRIBUTED; i++)
 	{
-		columns[i] = stored_columns(rag_distributed_tables[i].name, nspoid);
-		rows[i] = read_rows(rag_distributed_tables[i].name, columns[i], nspoid);
+		columns[i] = stored_columns(tables[i].name, nspoid);
+		rows[i] = read_rows(tables[i].name, columns[i], nspoid);
 	}
 	for (int i = RAG_NDISTRIBUTED - 1; i >= 0; i--)
 	{
-		forget_table(rag_distributed_tables[i].name, nspoid);
+		forget_table(tables[i].name, nspoid);
 		/* See let_shards_be_dropped(). */
 		deleteDependencyRecordsForClass(RelationRelationId,
-										rag_relation(rag_distributed_tables[i].name, nspoid),
+										rag_relation(tables[i].name, nspoid),
 										ProcedureRelationId, DEPENDENCY_NORMAL);
 	}
 	CommandCounterIncrement();
 	for (int i = 0; i < RAG_NDISTRIBUTED; i++)
-		store_rows(rag_distributed_tables[i].name, columns[i], rows[i], nspoid);
+		store_rows(tables[i].name, columns[i], rows[i], nspoid);
 }
 
 static int64
