@@ -170,7 +170,7 @@ SQL
 8 SELECT * FROM rag_find_sessions('u1', 'message')
 8 SELECT * FROM rag_find_sessions('u1', 'message 11', '{"n": null}', 1)
 8 SELECT * FROM rag_usage(NULL, NULL)
-8 SELECT rag_close_days()
+12 SELECT rag_close_days()
 8 SELECT rag_reassign_sessions('u1', 'u2')
 8 SELECT * FROM rag_expire_sessions('100 years')
 9 SELECT * FROM rag_expire_sessions('1 year', dry_run => true)

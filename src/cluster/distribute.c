@@ -56,7 +56,7 @@ qualified(const char *name, Oid nspoid)
 
 /* Executes one statement; its result is in SPI_tuptable. */
 static void
-run(const char *format, ...) pg_attribute_printf(1, 2);
+run(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 static void
 run(const char *format, ...)

@@ -794,6 +794,7 @@ SET LOCAL client_min_messages = debug1;
 SET LOCAL allow_system_table_mods = on;
 CREATE TABLE pg_catalog.pg_dist_partition (logicalrelid regclass);
 INSERT INTO pg_dist_partition VALUES ('sessions'), ('messages');
+ALTER SEQUENCE messages_id_seq INCREMENT BY 1024;
 SELECT cardinality(rag_add_messages(:'s1', '[{"role": "user", "content": "Hello"}]'));
 SELECT rag_add_message(:'s1', 'user', 'Hello') > 0;
 ROLLBACK;
