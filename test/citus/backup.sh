@@ -56,6 +56,7 @@ restore_into() {
 
   export PGOPTIONS="-c search_path=pg_catalog -c citus.enable_ddl_propagation=off"
   "${restore[@]}" --section=pre-data "$RAG_TMP/cluster.dump" && "${run[@]}" "$RAG_TMP/pre.sql" &&
+    "${run[@]}" - <<<'ALTER TABLE "Chat Room".messages ALTER COLUMN id TYPE bigint; ALTER SEQUENCE "Chat Room".messages_id_seq AS bigint;' &&
     "${restore[@]}" --section=data --section=post-data "$RAG_TMP/cluster.dump" && "${run[@]}" "$RAG_TMP/post.sql"
   local status=$?
   unset PGOPTIONS
