@@ -7,8 +7,8 @@
 # The differences that are meant are in test/citus/NAME.diff; docs/scale-out.md has the reason
 # of each kind. RAG_ACCEPT=1 writes these files instead.
 #
-# The tests know the ids of their messages. So all shards are on one worker, and sequences
-# count by one. First each call is done by the coordinator, which sends its statements to
+# The tests know the ids of their messages. So all shards are on one worker, and the library
+# is built to count ids by one. First each call is done by the coordinator, which sends its statements to
 # that worker, as in BEGIN … COMMIT; then, for those tests whose ids stay the same, calls go
 # to the worker as a whole.
 
@@ -45,13 +45,9 @@ make_regress_database() {
 SET citus.enable_ddl_propagation = off;
 CREATE SCHEMA regress_cluster;
 GRANT USAGE ON SCHEMA regress_cluster TO PUBLIC;
-CREATE FUNCTION regress_cluster.begin(schema text) RETURNS void LANGUAGE plpgsql SECURITY DEFINER
+CREATE FUNCTION regress_cluster.begin() RETURNS void LANGUAGE plpgsql SECURITY DEFINER
   SET search_path = pg_catalog SET citus.enable_ddl_propagation = off AS $$
-DECLARE
-  count_by_one text := format('SET LOCAL citus.enable_ddl_propagation = off; ALTER SEQUENCE %s.messages_id_seq INCREMENT 1 RESTART 1', schema);
 BEGIN
-  EXECUTE count_by_one;
-  PERFORM run_command_on_workers(count_by_one);
   IF current_setting('regress.delegated') = 'off' THEN
     UPDATE pg_dist_object SET distribution_argument_index = NULL, colocationid = NULL WHERE classid = 'pg_proc'::regclass;
   END IF;
@@ -74,7 +70,7 @@ SELECT to_regprocedure(format('%s.rag_distribute(int)', extnamespace::regnamespa
 FROM pg_catalog.pg_extension WHERE extname OPERATOR(pg_catalog.=) 'rag_events' \gset
 \if :distribute
 SELECT :schema.rag_distribute(4);
-SELECT regress_cluster.begin(:'schema');
+SELECT regress_cluster.begin();
 \endif
 \o
 \set ECHO :echo
@@ -89,7 +85,7 @@ SQL
   # (Each setup is one command.)
   # shellcheck disable=SC2016 # dollar quotes
   rag_as_user sed -i -E \
-    -e 's/CREATE EXTENSION rag_events;/DROP EXTENSION IF EXISTS rag_events CASCADE; &\n}\nsetup { DO $d$ BEGIN PERFORM rag_distribute(4); END $d$; }\nsetup { DO $d$ BEGIN PERFORM regress_cluster.begin('"'public'"'); END $d$; }\nsetup\n{\n  DO $d$ BEGIN END $d$;/' \
+    -e 's/CREATE EXTENSION rag_events;/DROP EXTENSION IF EXISTS rag_events CASCADE; &\n}\nsetup { DO $d$ BEGIN PERFORM rag_distribute(4); END $d$; }\nsetup { DO $d$ BEGIN PERFORM regress_cluster.begin(); END $d$; }\nsetup\n{\n  DO $d$ BEGIN END $d$;/' \
     "$dir"/test/specs/*.spec
 }
 
@@ -148,14 +144,26 @@ regress_tests() {
   done
 }
 
+# regress_build [COPT]: builds the part of the library that draws ids, and installs it.
+regress_build() {
+  rag_as_user find "$RAG_TMP/build/src/cluster" -name '*.o' -delete &&
+    rag_as_user make -s -C "$RAG_TMP/build" PG_CONFIG="$PG_CONFIG" with_llvm=no COPT="${1-}" all install
+}
+
 # regress_begin on|off: whether calls are delegated.
 regress_begin() {
   [ -d "$RAG_TMP/regress" ] || {
     ok "a database on all nodes" make_regress_database
     ok "the tests" make_regress_tests
   }
+  ok "ids count by one" regress_build -DRAG_ID_STEP=1
   export PGDATABASE=contrib_regression
   sql -c "ALTER DATABASE contrib_regression SET regress.delegated = $1"
+}
+
+regress_end() {
+  ok "ids count as ever" regress_build
+  PGDATABASE=postgres
 }
 
 part_regress() {
@@ -170,7 +178,7 @@ part_regress() {
   regress_run regress/pg_regress $regress_delegated
   # shellcheck disable=SC2086 # a list of words
   RAG_ACCEPT='' regress_compare "calls delegated" $regress_delegated
-  PGDATABASE=postgres
+  regress_end
 }
 
 # Citus has a function for the isolation tester that sees who waits on another node.
@@ -182,5 +190,5 @@ part_isolation() {
   sql -o /dev/null -c "SELECT citus_internal.replace_isolation_tester_func()"
   regress_run isolation/pg_isolation_regress "${tests[@]}"
   regress_compare "isolation" "${tests[@]}"
-  PGDATABASE=postgres
+  regress_end
 }
