@@ -126,10 +126,13 @@ sequence messages_id_seq' "$(own -c "SELECT object FROM rag_check_schema() WHERE
 # Calls
 # ---------------------------------------------------------------------------
 
-# commands SQL: how many remote commands it needs. A transaction's own are not counted.
+# commands SQL…: how many remote commands it needs. A transaction's own are not counted.
 commands() {
-  psql -X -q -A -t -v ON_ERROR_STOP=1 -c "SET citus.log_remote_commands = on" -c "SET client_min_messages = notice" -c "$1" 2>&1 |
-    grep -v 'issuing \(BEGIN\|COMMIT\|PREPARE\)' | grep -c 'issuing '
+  local statements=() statement
+
+  for statement; do statements+=(-c "$statement"); done
+  psql -X -q -A -t -v ON_ERROR_STOP=1 -c "SET citus.log_remote_commands = on" -c "SET client_min_messages = notice" "${statements[@]}" 2>&1 |
+    grep -v 'issuing \(BEGIN\|COMMIT\|ROLLBACK\|PREPARE\)' | grep -c 'issuing '
 }
 
 part_calls() {
@@ -139,6 +142,10 @@ part_calls() {
   message=$(app -c "SELECT rag_add_message('$session', 'user', 'Hello')")
   while read -r call; do
     same "one remote command: ${call%%(*}" 1 "$(PGUSER=app commands "$call")"
+    case $call in
+    *rag_copy_session* | *rag_delete_session*) ;;
+    *) same "... within a transaction, too" 1 "$(PGUSER=app commands BEGIN "$call" ROLLBACK)" ;;
+    esac
   done <<SQL
 SELECT rag_add_message('$session', 'assistant', 'Hi', sources => '[{"id": 1}]')
 SELECT rag_add_messages('$session', '[{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]')

@@ -483,8 +483,9 @@ let_shards_be_dropped(Oid nspoid, Oid function)
 }
 
 /*
- * Calls of our functions whose first parameter is the session go to its node. Only the
- * owner of a function, for ours a superuser, may say so. Which functions these are is
+ * Calls of our functions whose first parameter is the session go to its node, also within
+ * a transaction (where Citus lets them touch that session alone, so a copy does not).
+ * Only the owner of a function, for ours a superuser, may say so. Which functions these are is
  * read from the catalogs, where only a superuser can make one of our library.
  */
 static void
@@ -492,7 +493,8 @@ delegate_functions(Oid nspoid, Oid superuser)
 {
 	RagUser user = become_superuser(superuser);
 
-	run("SELECT create_distributed_function(p.oid, 'session_id', colocate_with => %s)"
+	run("SELECT create_distributed_function(p.oid, 'session_id', colocate_with => %s,"
+		" force_delegation => p.proname <> 'rag_copy_session')"
 		" FROM pg_proc p JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid"
 		" AND d.deptype = 'e' AND d.refclassid = 'pg_extension'::regclass"
 		" JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'rag_events'"
