@@ -19,9 +19,15 @@
 static const RagDistributedTable *const tables = rag_distributed_tables;
 
 const char *
-rag_cluster_qualified(const char *name, Oid nspoid)
+rag_qualified(const char *name, Oid nspoid)
 {
 	return quote_qualified_identifier(rag_namespace_name(nspoid), name);
+}
+
+const char *
+rag_quoted_name(const char *name, Oid nspoid)
+{
+	return quote_literal_cstr(rag_qualified(name, nspoid));
 }
 
 void
@@ -114,7 +120,7 @@ int64
 rag_last_drawn_id(Oid nspoid)
 {
 	rag_cluster_run("SELECT GREATEST((SELECT max(id)::int8 FROM %s), (SELECT last_value FROM %s WHERE is_called))",
-					rag_cluster_qualified("messages", nspoid), rag_cluster_qualified("messages_id_seq", nspoid));
+					rag_qualified("messages", nspoid), rag_qualified("messages_id_seq", nspoid));
 	return rag_cluster_first_int64();
 }
 
@@ -126,7 +132,7 @@ rag_last_drawn_id(Oid nspoid)
 void
 rag_define_view(Oid nspoid, bool distributed)
 {
-	const char *view = rag_cluster_qualified("rag_message_sources", nspoid);
+	const char *view = rag_qualified("rag_message_sources", nspoid);
 	char *query = psprintf("SELECT s.session_id, s.message_id, s.created_at, s.source_no,"
 						   " s.document_id, s.score, s.source FROM %s() AS s",
 						   view);

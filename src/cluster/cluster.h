@@ -13,16 +13,20 @@
  * Statements. The functions have a search_path of pg_catalog, so only what is not
  * PostgreSQL's or Citus's own is qualified.
  */
-extern const char *rag_cluster_qualified(const char *name, Oid nspoid);
+extern const char *rag_qualified(const char *name, Oid nspoid);
+
+/* The same as a string in SQL. */
+extern const char *rag_quoted_name(const char *name, Oid nspoid);
 
 /* Executes one statement; its result is in SPI_tuptable. */
-extern void rag_cluster_run(const char *format, ...) __attribute__((format(printf, 1, 2)));
+extern void rag_cluster_run(const char *format, ...)
+	__attribute__((format(printf, 1, 2)));
 
 /* The first value of the result as text, or NULL; and as a number, or 0. */
 extern char *rag_cluster_first_value(void);
 extern int64 rag_cluster_first_int64(void);
 
-/* What must be so. The last one: what is hidden from the owner would be lost on the way. */
+/* What must be so. (Of the last: what is hidden from the owner would be lost.) */
 extern void rag_cluster_require_citus(void);
 extern void rag_cluster_require_coordinator(void);
 extern void rag_cluster_require_owner(Oid nspoid);

@@ -35,7 +35,7 @@ table_array(Oid nspoid)
 	initStringInfo(&array);
 	for (int i = 0; i < RAG_NDISTRIBUTED; i++)
 		appendStringInfo(&array, "%s%s", i > 0 ? ", " : "",
-						 quote_literal_cstr(rag_cluster_qualified(tables[i].name, nspoid)));
+						 rag_quoted_name(tables[i].name, nspoid));
 	return psprintf("ARRAY[%s]::regclass[]", array.data);
 }
 
@@ -53,7 +53,7 @@ refuse_obstacles(Oid nspoid)
 					" WHERE contype = 'f' AND (conrelid = ANY (%s) OR confrelid = ANY (%s))"
 					" AND NOT (conrelid = ANY (%s) AND confrelid = %s::regclass)"
 					") AS o (what, rel)",
-					ours, ours, ours, ours, quote_literal_cstr(rag_cluster_qualified("sessions", nspoid)));
+					ours, ours, ours, ours, rag_quoted_name("sessions", nspoid));
 	obstacles = rag_cluster_first_value();
 	if (obstacles)
 		ereport(ERROR,
@@ -71,6 +71,7 @@ refuse_obstacles(Oid nspoid)
 static char *
 ddl_of_owner(Oid nspoid)
 {
+	const char *schema = quote_identifier(rag_namespace_name(nspoid));
 	char *array;
 
 	rag_cluster_run("SELECT quote_literal(coalesce(array_agg(o.ddl ORDER BY o.part, o.n), '{}')::text) FROM ("
@@ -88,7 +89,7 @@ ddl_of_owner(Oid nspoid)
 					" WHERE c.relnamespace = %u AND a.grantee <> c.relowner"
 					" AND (c.oid = ANY (%s) OR c.relname = 'messages_id_seq' OR c.relname = 'rag_message_sources')"
 					") AS o (part, n, ddl)",
-					quote_identifier(rag_namespace_name(nspoid)), nspoid, table_array(nspoid));
+					schema, nspoid, table_array(nspoid));
 	array = rag_cluster_first_value();
 	return psprintf("%s::text[]", array);
 }
@@ -212,7 +213,7 @@ distribute_tables(Oid nspoid, const char *shard_count)
 {
 	for (int i = 0; i < RAG_NDISTRIBUTED; i++)
 	{
-		const char *name = quote_literal_cstr(rag_cluster_qualified(tables[i].name, nspoid));
+		const char *name = rag_quoted_name(tables[i].name, nspoid);
 
 		if (i == 0)
 			rag_cluster_run("SELECT create_distributed_table(%s, '%s', colocate_with => 'none', shard_count => %s)",
@@ -220,11 +221,11 @@ distribute_tables(Oid nspoid, const char *shard_count)
 		else
 			rag_cluster_run("SELECT create_distributed_table(%s, '%s', colocate_with => %s)", name,
 							tables[i].column,
-							quote_literal_cstr(rag_cluster_qualified(tables[0].name, nspoid)));
+							rag_quoted_name(tables[0].name, nspoid));
 	}
 	/* The rows were copied to the shards. */
 	rag_cluster_run("SELECT truncate_local_data_after_distributing_table(%s)",
-					quote_literal_cstr(rag_cluster_qualified(tables[0].name, nspoid)));
+					rag_quoted_name(tables[0].name, nspoid));
 }
 
 /*
@@ -252,7 +253,7 @@ let_shards_be_dropped(Oid nspoid, Oid function)
 /*
  * Calls of our functions whose first parameter is the session go to its node, also within
  * a transaction (where Citus lets them touch that session alone, so a copy does not).
- * Only the owner of a function, for ours a superuser, may say so. Which functions these are is
+ * Only the owner of a function, for ours a superuser, may say so. Which ones these are is
  * read from the catalogs, where only a superuser can make one of our library.
  */
 static void
@@ -268,7 +269,7 @@ delegate_functions(Oid nspoid, Oid superuser)
 					" JOIN pg_language l ON l.oid = p.prolang AND l.lanname = 'c'"
 					" WHERE p.pronamespace = %u AND p.probin IN ('rag_events', '$libdir/rag_events')"
 					" AND p.proargnames[1] = 'session_id' AND p.proargtypes[0] = 'uuid'::regtype",
-					quote_literal_cstr(rag_cluster_qualified(tables[0].name, nspoid)), nspoid);
+					rag_quoted_name(tables[0].name, nspoid), nspoid);
 	rag_become_again(user);
 }
 

@@ -20,8 +20,8 @@
 void
 rag_prepare_tables(Oid nspoid, int64 last_id)
 {
-	const char *messages = rag_cluster_qualified("messages", nspoid);
-	const char *sequence = rag_cluster_qualified("messages_id_seq", nspoid);
+	const char *messages = rag_qualified("messages", nspoid);
+	const char *sequence = rag_qualified("messages_id_seq", nspoid);
 	Oid relid = rag_relation("messages", nspoid);
 	int64 node;
 

@@ -2,9 +2,9 @@
  * cluster/undistribute.c
  *		rag_undistribute().
  *
- *		The table that the coordinator has stays the same: it has all that belongs to it, only
- *		no rows. So they are read and kept aside, Citus forgets the table as it does when it is
- *		dropped, and they are stored again.
+ *		The table that the coordinator has stays the same: it has all that belongs to it,
+ *		only no rows. So they are read and kept aside, Citus forgets the table as it does
+ *		when it is dropped, and they are stored again.
  */
 #include "base/compat.h"
 
@@ -36,7 +36,7 @@ lock_tables(Oid nspoid)
 	initStringInfo(&names);
 	for (int i = 0; i < RAG_NDISTRIBUTED; i++)
 		appendStringInfo(&names, "%s%s", i > 0 ? ", " : "",
-						 rag_cluster_qualified(tables[i].name, nspoid));
+						 rag_qualified(tables[i].name, nspoid));
 	rag_cluster_run("LOCK TABLE %s IN ACCESS EXCLUSIVE MODE", names.data);
 }
 
@@ -44,7 +44,7 @@ static void
 forget_table(const char *name, Oid nspoid)
 {
 	char *arguments = psprintf("%s::regclass, %s, %s",
-							   quote_literal_cstr(rag_cluster_qualified(name, nspoid)),
+							   rag_quoted_name(name, nspoid),
 							   quote_literal_cstr(rag_namespace_name(nspoid)),
 							   quote_literal_cstr(name));
 
@@ -59,7 +59,7 @@ stored_columns(const char *name, Oid nspoid)
 {
 	rag_cluster_run("SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM pg_attribute"
 					" WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = ''",
-					quote_literal_cstr(rag_cluster_qualified(name, nspoid)));
+					rag_quoted_name(name, nspoid));
 	return rag_cluster_first_value();
 }
 
@@ -71,7 +71,7 @@ read_rows(const char *name, const char *columns, Oid nspoid)
 	DestReceiver *dest = CreateTuplestoreDestReceiver();
 	Tuplestorestate *store = tuplestore_begin_heap(false, false, maintenance_work_mem);
 	SPIPlanPtr plan = SPI_prepare(psprintf("SELECT %s FROM %s", columns,
-										   rag_cluster_qualified(name, nspoid)),
+										   rag_qualified(name, nspoid)),
 								  0, NULL);
 	SPIExecuteOptions options = {.dest = dest};
 	CachedPlanSource *source;
@@ -95,7 +95,7 @@ store_rows(const char *name, const char *columns, EphemeralNamedRelation rows, O
 {
 	SPI_register_relation(rows);
 	rag_cluster_run("INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE SELECT %s FROM %s",
-					rag_cluster_qualified(name, nspoid), columns, columns, rows->md.name);
+					rag_qualified(name, nspoid), columns, columns, rows->md.name);
 	SPI_unregister_relation(rows->md.name);
 	tuplestore_end(rows->reldata);
 }
@@ -129,7 +129,7 @@ last_id_of_all_nodes(Oid nspoid)
 {
 	int64 last_id = rag_last_drawn_id(nspoid);
 	char *sql = psprintf("SELECT last_value FROM %s WHERE is_called",
-						 rag_cluster_qualified("messages_id_seq", nspoid));
+						 rag_qualified("messages_id_seq", nspoid));
 
 	rag_cluster_run("SELECT max(nullif(result, '')::int8) FROM run_command_on_workers(%s) WHERE success",
 					quote_literal_cstr(sql));
@@ -150,8 +150,8 @@ Datum
 rag_undistribute(PG_FUNCTION_ARGS)
 {
 	Oid nspoid = rag_namespace(fcinfo);
-	const char *messages = rag_cluster_qualified("messages", nspoid);
-	const char *sequence = rag_cluster_qualified("messages_id_seq", nspoid);
+	const char *messages = rag_qualified("messages", nspoid);
+	const char *sequence = rag_qualified("messages_id_seq", nspoid);
 	int64 last_id;
 	RagUser user;
 
