@@ -108,7 +108,7 @@ line (n, text) AS (
          END
   FROM step CROSS JOIN LATERAL (SELECT CASE kind WHEN 'changed' THEN fact || ': ' || found ELSE mend END) AS a (as_it_is)
   WHERE :'way' = 'up' OR forth IS NOT NULL
-)
+),
 -- Tables that may be distributed are changed by helpers.
 statement (n, m, remark, ddl) AS (
   SELECT l.n, s.m, part[1], part[2]

@@ -9,6 +9,7 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
+#include "base/error.h"
 #include "base/schema.h"
 #include "base/statement.h"
 #include "cluster/cluster.h"
@@ -63,6 +64,7 @@ rag_prepare_node(PG_FUNCTION_ARGS)
 	uint64 n;
 	char **missing;
 
+	rag_check_may_write("rag_prepare_node()");
 	rag_cluster_require_owner(nspoid);
 	rag_cluster_require_citus();
 	SPI_connect();

@@ -17,6 +17,7 @@
 #include "utils/builtins.h"
 
 #include "base/distributed.h"
+#include "base/error.h"
 #include "base/schema.h"
 #include "base/statement.h"
 #include "usage/open_writers.h"
@@ -117,6 +118,7 @@ PG_FUNCTION_INFO_V1(rag_wait_for_writers);
 Datum
 rag_wait_for_writers(PG_FUNCTION_ARGS)
 {
+	rag_check_may_write("rag_wait_for_writers()");
 	wait_on_this_node(rag_namespace(fcinfo));
 	PG_RETURN_VOID();
 }
