@@ -108,40 +108,5 @@ line (n, text) AS (
          END
   FROM step CROSS JOIN LATERAL (SELECT CASE kind WHEN 'changed' THEN fact || ': ' || found ELSE mend END) AS a (as_it_is)
   WHERE :'way' = 'up' OR forth IS NOT NULL
-),
--- Tables that may be distributed are changed by helpers.
-statement (n, m, remark, ddl) AS (
-  SELECT l.n, s.m, part[1], part[2]
-  FROM line AS l
-  CROSS JOIN LATERAL regexp_split_to_table(l.text, E';\n') WITH ORDINALITY AS s (text, m)
-  CROSS JOIN LATERAL regexp_match(s.text, E'^((?:--[^\n]*(?:\n|$))*)(.*)$') AS part
-),
-call (n, m, remark, helper, parameters, arguments, ddl) AS (
-  SELECT n, m, remark, h.*, rtrim(ddl, ';')
-  FROM statement AS s
-  LEFT JOIN LATERAL (
-    SELECT 'rag_alter_table', 'tab pg_catalog.text, action pg_catalog.text', p
-    FROM regexp_match(rtrim(s.ddl, ';'), '^ALTER TABLE @extschema@\.(\w+) (.*)$') AS p WHERE p IS NOT NULL
-    UNION ALL
-    SELECT 'rag_ensure_index', 'index pg_catalog.text, tab pg_catalog.text, definition pg_catalog.text', p
-    FROM regexp_match(rtrim(s.ddl, ';'), '^CREATE INDEX (\w+) ON @extschema@\.(\w+) (.*)$') AS p WHERE p IS NOT NULL
-    UNION ALL
-    SELECT 'rag_drop_index', 'index pg_catalog.text', p
-    FROM regexp_match(rtrim(s.ddl, ';'), '^DROP INDEX @extschema@\.(\w+)$') AS p WHERE p IS NOT NULL
-  ) AS h (helper, parameters, arguments) ON true
-),
-script (n, m, text) AS (
-  SELECT n, m, remark || coalesce(format('SELECT @extschema@.%s(%s);', helper,
-           (SELECT string_agg(format('%L::pg_catalog.text', a), ', ' ORDER BY o) FROM unnest(arguments) WITH ORDINALITY AS a (a, o))),
-         nullif(ddl, '') || ';', '')
-  FROM call
-  UNION ALL
-  SELECT DISTINCT -2, 0, format(E'CREATE FUNCTION @extschema@.%s(%s) RETURNS void\n'
-           'LANGUAGE c SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off\nAS ''MODULE_PATHNAME'', %L;\n',
-           helper, parameters, helper)
-  FROM call WHERE helper IS NOT NULL
-  UNION ALL
-  SELECT DISTINCT 2000000, 0, format(E'\nDROP FUNCTION @extschema@.%s(%s);', helper, regexp_replace(parameters, '\w+ pg_catalog', 'pg_catalog', 'g'))
-  FROM call WHERE helper IS NOT NULL
 )
-SELECT text FROM script ORDER BY n, m, text;
+SELECT text FROM line WHERE text IS NOT NULL ORDER BY n;
