@@ -126,15 +126,20 @@ become_superuser(Oid superuser)
 	return before;
 }
 
-/* Runs a statement on every other node, as the caller, in a transaction of its own. */
+/*
+ * Runs statements of PL/pgSQL on every other node, as the caller, in a transaction of their
+ * own. That one may wait for locks of ours, which no detector of deadlocks sees; so it does
+ * not wait for good.
+ */
 static void
-run_on_workers(const char *sql)
+run_on_workers(const char *statements)
 {
 	HeapTuple row;
 	TupleDesc desc;
+	char *block = psprintf("BEGIN SET LOCAL lock_timeout = '1min'; %s END", statements);
 
 	rag_cluster_run("SELECT nodename, nodeport, result FROM run_command_on_workers(%s) WHERE NOT success",
-					quote_literal_cstr(sql));
+					quote_literal_cstr(psprintf("DO %s", quote_literal_cstr(block))));
 	if (SPI_processed == 0)
 		return;
 	row = SPI_tuptable->vals[0];
@@ -152,7 +157,7 @@ prepare_workers(Oid nspoid, int64 last_id)
 {
 	const char *schema = quote_identifier(rag_namespace_name(nspoid));
 
-	run_on_workers(psprintf("SELECT %s.rag_prepare_node(" INT64_FORMAT ", %s)", schema,
+	run_on_workers(psprintf("PERFORM %s.rag_prepare_node(" INT64_FORMAT ", %s);", schema,
 							last_id, ddl_of_owner(nspoid)));
 }
 
@@ -174,7 +179,7 @@ give_nodes_to_owner(Oid superuser)
 	StringInfoData block;
 
 	initStringInfo(&block);
-	appendStringInfo(&block, "BEGIN SET LOCAL search_path = pg_catalog, pg_temp;"
+	appendStringInfo(&block, "SET LOCAL search_path = pg_catalog, pg_temp;"
 							 " SET LOCAL citus.enable_ddl_propagation = off;");
 	appendStringInfo(&block,
 					 " EXECUTE coalesce((SELECT string_agg(format('ALTER %%s %%s OWNER TO %%I',"
@@ -182,9 +187,9 @@ give_nodes_to_owner(Oid superuser)
 					 " FROM pg_class AS c JOIN pg_depend AS d ON d.classid = 'pg_class'::regclass"
 					 " AND d.objid = c.oid AND d.deptype = 'e' AND d.refclassid = 'pg_extension'::regclass"
 					 " JOIN pg_roles AS p ON p.oid = c.relowner AND p.rolsuper"
-					 " WHERE c.relkind IN ('r', 'v') AND c.relname <> 'rag_migration_log'"
+					 " WHERE c.relkind IN ('r', 'v') AND c.relname <> 'rag_migration_log' AND p.rolname <> %s"
 					 " AND d.refobjid IN (SELECT e.oid FROM %s)), 'SELECT');",
-					 owner, made_by_superuser);
+					 owner, owner, made_by_superuser);
 	rag_cluster_run("SELECT quote_literal(r.rolname) FROM pg_extension AS e JOIN pg_roles AS r ON r.oid = e.extowner"
 					" WHERE e.extname = 'rag_events' AND NOT r.rolsuper");
 	if (rag_cluster_first_value())
@@ -203,8 +208,7 @@ give_nodes_to_owner(Oid superuser)
 						 " END IF;",
 						 made_by_superuser, owner);
 	}
-	appendStringInfo(&block, " END");
-	run_on_workers(psprintf("DO %s", quote_literal_cstr(block.data)));
+	run_on_workers(block.data);
 	rag_become_again(user);
 }
 

@@ -84,7 +84,9 @@ DROP OWNED BY regress_rag_other;
 DROP ROLE regress_rag_other;
 
 -- A step down is refused while the tables are distributed.
+\set SHOW_CONTEXT never
 ALTER EXTENSION rag_events UPDATE TO '1.4';
+\set SHOW_CONTEXT errors
 SELECT extversion FROM pg_extension WHERE extname = 'rag_events';
 
 -- Usage by day is kept on the coordinator.
