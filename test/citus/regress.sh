@@ -146,7 +146,7 @@ regress_tests() {
 
 # regress_build [COPT]: builds the part of the library that draws ids, and installs it.
 regress_build() {
-  rag_as_user find "$RAG_TMP/build/src/cluster" -name '*.o' -delete &&
+  rag_as_user find "$RAG_TMP/build" '(' -path '*/src/cluster/*.o' -o -name rag_events.so ')' -delete &&
     rag_as_user make -s -C "$RAG_TMP/build" PG_CONFIG="$PG_CONFIG" with_llvm=no COPT="${1-}" all install
 }
 
