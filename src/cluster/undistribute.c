@@ -179,25 +179,3 @@ rag_undistribute(PG_FUNCTION_ARGS)
 	rag_become_again(user);
 	PG_RETURN_VOID();
 }
-
-/* ------------------------------------------------------------------------
- *		Steps
- * ------------------------------------------------------------------------
- */
-
-/*
- * rag_refuse_distributed() returns void
- *
- * For the step down: raises 55000 while the tables are distributed.
- */
-PG_FUNCTION_INFO_V1(rag_refuse_distributed);
-Datum
-rag_refuse_distributed(PG_FUNCTION_ARGS)
-{
-	if (rag_is_distributed(rag_namespace(fcinfo)))
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("this step down is for tables that are not distributed"),
-				 errhint("Run SELECT rag_undistribute() first.")));
-	PG_RETURN_VOID();
-}

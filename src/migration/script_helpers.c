@@ -638,3 +638,22 @@ rag_compress_with_lz4(PG_FUNCTION_ARGS)
 #endif
 	PG_RETURN_VOID();
 }
+
+/*
+ * rag_refuse_distributed() returns void
+ *
+ * For the step down: raises 55000 while the tables are distributed, and 42501 outside of
+ * a script of this extension.
+ */
+PG_FUNCTION_INFO_V1(rag_refuse_distributed);
+Datum
+rag_refuse_distributed(PG_FUNCTION_ARGS)
+{
+	rag_require_script();
+	if (rag_is_distributed(rag_namespace(fcinfo)))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("this step down is for tables that are not distributed"),
+				 errhint("Run SELECT rag_undistribute() first.")));
+	PG_RETURN_VOID();
+}

@@ -357,6 +357,10 @@ GRANT ALL ON ALL TABLES IN SCHEMA chat TO victim;
 GRANT ALL ON ALL SEQUENCES IN SCHEMA chat TO victim;
 EOT
 	my %calls = plain_calls($db);
+	# There is no cluster here, and these are for the owner.
+	my %refused = (
+		$superuser => { rag_distribute => '55000', rag_prepare_node => '55000' },
+		victim => { rag_distribute => '42501', rag_prepare_node => '42501', rag_undistribute => '42501' });
 
 	cmp_ok(scalar keys %calls, '>=', 21, 'functions to call');
 	for my $role ($superuser, 'victim')
@@ -365,7 +369,7 @@ EOT
 		{
 			attacks();
 			is(sqlstate($node, $db, "SET search_path = chat, evil, pg_catalog; BEGIN; $calls{$function}; $calls{$function}; ROLLBACK", $role) =~ s/^23505$//r,
-				'', "$function() by " . ($role eq 'victim' ? 'an ordinary role' : 'a superuser') . ', his schema first in the search_path');
+				$refused{$role}{$function} // '', "$function() by " . ($role eq 'victim' ? 'an ordinary role' : 'a superuser') . ', his schema first in the search_path');
 			is(attacks(), '', '... runs no code of his');
 		}
 	}
@@ -704,6 +708,7 @@ my @update = (
 	sql($node, $db, "ALTER EXTENSION rag_events UPDATE TO '$head'", 'attacker');
 	for my $function (sort grep { !exists $there{$_} } keys %{ functions_of($node, $db) })
 	{
+		next if $function =~ /\(internal\)/; # he cannot make one with such an argument
 		push @update, [ "$function, which a later version has", '42723', "CREATE FUNCTION chat.$function RETURNS int LANGUAGE sql AS 'SELECT evil.run()'" ];
 	}
 }
