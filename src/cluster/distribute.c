@@ -127,9 +127,9 @@ become_superuser(Oid superuser)
 }
 
 /*
- * Runs statements of PL/pgSQL on every other node, as the caller, in a transaction of their
- * own. That one may wait for locks of ours, which no detector of deadlocks sees; so it does
- * not wait for good.
+ * Runs statements of PL/pgSQL on every other node, as the caller, in a transaction of
+ * their own. That one may wait for locks of ours, which no detector of deadlocks sees; so
+ * it does not wait for good.
  */
 static void
 run_on_workers(const char *statements)
