@@ -43,7 +43,7 @@ no_stray_shard() {
 
 # sqlstates: of the errors that clients have seen. Those of psql itself are told by words.
 sqlstates() {
-  sed -nE -e 's/^(ERROR|FATAL|WARNING): +([0-9A-Z]{5})$/\2/p' \
+  sed -nE -e 's/^(ERROR|FATAL): +([0-9A-Z]{5})$/\2/p' \
     -e 's/.*server closed the connection unexpectedly.*/08006/p' \
     -e 's/.*(Connection refused|No such file or directory).*/08001/p' \
     -e 's/.*the database system is (starting up|shutting down|in recovery mode|not yet accepting connections).*/57P03/p' \
