@@ -27,14 +27,16 @@ regress_skipped="iso_close_days iso_swapped_tables iso_orm delete_direct find_ke
 regress_delegated="add_message add_messages create_session find_sessions get_context get_session grants hints import_forms
   list_sessions message_sources readonly reassign_sessions usage uuidv7"
 
-# make_regress_database: on every node, with the settings that pg_regress gives it.
+# make_regress_database: on every node, with the settings that pg_regress gives it. Shards are
+# asked one after the other, so that the order of what they answer is always the same.
 make_regress_database() {
   local node setting
 
   for node in 0 1 2; do
     rag_on_node "$node" psql -X -q -d postgres -c "SET client_min_messages = error" \
       -c "CREATE DATABASE contrib_regression TEMPLATE template0" || return
-    for setting in "lc_messages = 'C'" "timezone = 'PST8PDT'" "datestyle = 'Postgres, MDY'"; do
+    for setting in "lc_messages = 'C'" "timezone = 'PST8PDT'" "datestyle = 'Postgres, MDY'" \
+      "citus.max_adaptive_executor_pool_size = 1"; do
       rag_on_node "$node" psql -X -q -d postgres -c "ALTER DATABASE contrib_regression SET $setting" || return
     done
   done
