@@ -90,7 +90,15 @@ part_distribute() {
   ok "triggers and foreign keys of the user are named" \
     grep -q "foreign key notes_session_id_fkey of table .*notes, trigger mine of table" \
     <(PGUSER=own psql -X -q -c 'SELECT rag_distribute(8)' 2>&1)
-  own -c "DROP TRIGGER mine ON messages" -c "DROP TABLE notes"
+  own -c "DROP TRIGGER mine ON messages" -c "DROP TABLE notes" \
+    -c "CREATE POLICY kept ON messages AS RESTRICTIVE USING (true)"
+  ok "and restrictive policies, which would be permissive ones" \
+    grep -q "There is: restrictive policy kept of table" <(PGUSER=own psql -X -q -c 'SELECT rag_distribute(8)' 2>&1)
+  own -c "DROP POLICY kept ON messages"
+  rag_on_node 1 own -c "INSERT INTO sessions (user_id) VALUES ('alone')"
+  ok "not where a node has rows of its own, which nobody would see" \
+    grep -q 'table "sessions" of this node has rows' <(PGUSER=own psql -X -q -c 'SELECT rag_distribute(8)' 2>&1)
+  rag_on_node 1 own -c "DELETE FROM sessions"
   own -c "ALTER TABLE messages ENABLE ROW LEVEL SECURITY" -c "ALTER TABLE messages FORCE ROW LEVEL SECURITY"
   same "not where rows are hidden from the owner" 55000 "$(PGUSER=own state 'SELECT rag_distribute(8)')"
   own -c "ALTER TABLE messages NO FORCE ROW LEVEL SECURITY" -c "ALTER TABLE messages DISABLE ROW LEVEL SECURITY"
@@ -111,6 +119,8 @@ part_distribute() {
   own -c "ALTER TABLE messages ENABLE ROW LEVEL SECURITY" -c "ALTER TABLE messages FORCE ROW LEVEL SECURITY"
   same "nor back where rows are hidden from the owner" 55000 "$(PGUSER=own state 'SELECT rag_undistribute()')"
   own -c "ALTER TABLE messages NO FORCE ROW LEVEL SECURITY" -c "ALTER TABLE messages DISABLE ROW LEVEL SECURITY"
+  same "nor back in a transaction that would not see what was written meanwhile" 25001 \
+    "$(PGOPTIONS='-c default_transaction_isolation=repeatable\ read' PGUSER=own state 'SELECT rag_undistribute()')"
   same "brought back by its owner" '' "$(own -c 'SELECT rag_undistribute()')"
   same "rows, rights and columns stay" "$before" "$(everything)"
   same "as is the schema" 'column messages.id

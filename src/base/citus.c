@@ -92,19 +92,35 @@ end_catalog(CatalogScan *catalog)
 	table_close(catalog->rel, AccessShareLock);
 }
 
-bool
-rag_citus_has_table(Oid table)
+/* Does Citus know the table, as one of any kind or as one that is distributed by hash? */
+static bool
+is_known(Oid table, bool by_hash)
 {
 	CatalogScan catalog;
-	bool found;
+	HeapTuple row;
+	bool known;
 
 	if (!rag_citus_is_loaded())
 		return false;
 	catalog = begin_catalog("pg_dist_partition", NULL, "logicalrelid", F_OIDEQ,
 							ObjectIdGetDatum(table));
-	found = HeapTupleIsValid(next_row(&catalog));
+	row = next_row(&catalog);
+	known = HeapTupleIsValid(row) &&
+		(!by_hash || DatumGetChar(value_of(&catalog, row, "partmethod")) == 'h');
 	end_catalog(&catalog);
-	return found;
+	return known;
+}
+
+bool
+rag_citus_has_table(Oid table)
+{
+	return is_known(table, false);
+}
+
+bool
+rag_citus_distributes(Oid table)
+{
+	return is_known(table, true);
 }
 
 /* The number that Citus gave this node: 0 is the coordinator's. */

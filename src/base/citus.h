@@ -16,6 +16,9 @@ extern bool rag_citus_is_loaded(void);
 /* Does Citus distribute the table, or otherwise care for it? */
 extern bool rag_citus_has_table(Oid table);
 
+/* Does it distribute the table by hash? */
+extern bool rag_citus_distributes(Oid table);
+
 /* Is this node the coordinator, as far as Citus tells? */
 extern bool rag_citus_is_coordinator(void);
 

@@ -46,7 +46,7 @@ look_at(Oid messages)
 		pfree(facts.ranges);
 	memset(&facts, 0, sizeof(facts));
 	rag_begin_facts(&facts_of_messages, messages, InvalidOid);
-	facts.distributed = rag_citus_has_table(messages);
+	facts.distributed = rag_citus_distributes(messages);
 	rag_end_facts(&facts_of_messages);
 }
 
@@ -173,17 +173,22 @@ RagShards
 rag_enter_shards(Oid nspoid, const pg_uuid_t *session_id, bool change)
 {
 	const HashRange *range = find_range(nspoid, session_id);
+	int64 held;
 
 	if (range == NULL)
 		return RAG_NO_SHARDS;
 	/* Whoever locks all nodes, as a step does, locks the tables that have the shards. */
 	rag_lock_relation(rag_distributed_tables[0].name, nspoid,
 					  change ? RowExclusiveLock : AccessShareLock);
-	if (change)
-		rag_citus_hold_shard(range->shards.ids[0]);
-	/* While we waited, the shard may have been moved. */
-	AcceptInvalidationMessages();
-	range = find_range(nspoid, session_id);
+	/* While we waited, the shard may have been moved, or split. */
+	do
+	{
+		held = range->shards.ids[0];
+		if (change)
+			rag_citus_hold_shard(held);
+		AcceptInvalidationMessages();
+		range = find_range(nspoid, session_id);
+	} while (range && range->shards.ids[0] != held);
 	if (range == NULL || !range->here || !rag_citus_lets_us_in())
 		return RAG_NO_SHARDS;
 	rag_citus_note_use(change);

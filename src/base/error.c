@@ -4,6 +4,7 @@
  */
 #include "base/compat.h"
 
+#include "access/xact.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -101,6 +102,17 @@ rag_check_max(FunctionCallInfo fcinfo, int arg, const char *name)
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("%s must not be negative", name),
 			 errhint("NULL means all, and 0 means none.")));
+}
+
+void
+rag_require_read_committed(const char *what)
+{
+	if (IsolationUsesXactSnapshot())
+		ereport(ERROR,
+				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
+				 errmsg("%s cannot work in a transaction that sees one snapshot throughout",
+						what),
+				 errhint("Use the isolation level READ COMMITTED.")));
 }
 
 void

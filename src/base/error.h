@@ -59,6 +59,12 @@ extern void rag_check_max(FunctionCallInfo fcinfo, int arg, const char *name);
 extern bool rag_may_show_keys(Oid nspoid, const char *table);
 
 /*
+ * Raises 25001 if the transaction, which may wait for others, would not see what they did:
+ * that of an isolation level above READ COMMITTED.
+ */
+extern void rag_require_read_committed(const char *what);
+
+/*
  * Raises 25006 in a read-only transaction and on a standby, and 25000 where the function
  * was called by one that is marked PARALLEL SAFE by mistake.
  */

@@ -11,6 +11,7 @@
 #include "catalog/pg_class_d.h"
 #include "catalog/pg_extension.h"
 #include "commands/extension.h"
+#include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -79,6 +80,55 @@ Relation
 rag_open_table(const char *name, Oid nspoid, LOCKMODE lockmode)
 {
 	return table_open(rag_lock_relation(name, nspoid, lockmode), NoLock);
+}
+
+/* How often to try to get both tables' locks, and the longest pause before that. */
+#define LOCK_ATTEMPTS 200
+#define MAX_PAUSE_MS 20
+
+/*
+ * Waits for the lock of the first table, but never for that of the second while the
+ * first is held.
+ */
+static bool
+lock_in_order(Oid first, Oid second)
+{
+	LockRelationOid(first, AccessExclusiveLock);
+	if (ConditionalLockRelationOid(second, AccessExclusiveLock))
+		return true;
+	UnlockRelationOid(first, AccessExclusiveLock);
+	return false;
+}
+
+/*
+ * Our functions lock sessions first and then messages; the plain statements of an ORM
+ * often lock them the other way round. So while one table is locked, this never waits
+ * for the other: if the other is not free, it releases the first, and waits for the
+ * other one first.
+ */
+void
+rag_lock_both(Oid nspoid, Oid sessions, Oid messages)
+{
+	bool locked = false;
+
+	for (int i = 0; i < LOCK_ATTEMPTS && !locked; i++)
+	{
+		/* Gives way to those who are waiting behind us. */
+		CHECK_FOR_INTERRUPTS();
+		pg_usleep(1000L * Min(i, MAX_PAUSE_MS));
+		locked = i % 2 == 0 ? lock_in_order(sessions, messages) :
+							  lock_in_order(messages, sessions);
+	}
+	if (!locked)
+		ereport(ERROR,
+				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+				 errmsg("could not lock tables \"sessions\" and \"messages\" together"),
+				 errhint("Try again when fewer transactions write to them.")));
+	if (get_relname_relid("sessions", nspoid) != sessions ||
+		get_relname_relid("messages", nspoid) != messages)
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("the tables were renamed while they were locked")));
 }
 
 Oid

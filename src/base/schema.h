@@ -37,6 +37,14 @@ extern Oid rag_lock_relation(const char *name, Oid nspoid, LOCKMODE lockmode);
 extern Relation rag_open_table(const char *name, Oid nspoid, LOCKMODE lockmode);
 
 /*
+ * Takes ACCESS EXCLUSIVE locks on both tables, which have these names in the schema.
+ * Writers may lock them in either order, and there is no deadlock with any of them.
+ * Raises 55P03 if after many attempts there was always a writer between the two
+ * locks; 40001 if other tables have the names by then.
+ */
+extern void rag_lock_both(Oid nspoid, Oid sessions, Oid messages);
+
+/*
  * A table that the extension has from some version on: InvalidOid where it has none. (A
  * table of that name that somebody else made is none of ours.)
  */

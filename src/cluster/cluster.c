@@ -119,8 +119,11 @@ rag_cluster_require_all_rows(Oid nspoid)
 int64
 rag_last_drawn_id(Oid nspoid)
 {
-	rag_cluster_run("SELECT GREATEST((SELECT max(id)::int8 FROM %s), (SELECT last_value FROM %s WHERE is_called))",
-					rag_qualified("messages", nspoid), rag_qualified("messages_id_seq", nspoid));
+	const char *messages = rag_qualified("messages", nspoid);
+
+	rag_cluster_run("SELECT GREATEST((SELECT max(id)::int8 FROM %s%s), (SELECT last_value FROM %s WHERE is_called))",
+					messages, rag_is_distributed(nspoid) ? " WHERE false" : "",
+					rag_qualified("messages_id_seq", nspoid));
 	return rag_cluster_first_int64();
 }
 

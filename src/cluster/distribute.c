@@ -52,16 +52,18 @@ refuse_obstacles(Oid nspoid)
 					" UNION ALL SELECT format('foreign key %%I', conname), conrelid::regclass FROM pg_constraint"
 					" WHERE contype = 'f' AND (conrelid = ANY (%s) OR confrelid = ANY (%s))"
 					" AND NOT (conrelid = ANY (%s) AND confrelid = %s::regclass)"
+					" UNION ALL SELECT format('restrictive policy %%I', polname), polrelid::regclass FROM pg_policy"
+					" WHERE NOT polpermissive AND polrelid = ANY (%s)"
 					") AS o (what, rel)",
-					ours, ours, ours, ours, rag_quoted_name("sessions", nspoid));
+					ours, ours, ours, ours, rag_quoted_name("sessions", nspoid), ours);
 	obstacles = rag_cluster_first_value();
 	if (obstacles)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("the tables cannot be distributed"),
-				 errdetail("Distributed tables can have no triggers, and no foreign keys from or to other tables. There is: %s.",
+				 errdetail("Distributed tables can have no triggers, no foreign keys from or to other tables, and no restrictive policies. There is: %s.",
 						   obstacles),
-				 errhint("Drop them. What a trigger did is then up to the application, and so is what a foreign key to another table kept.")));
+				 errhint("Drop them. What a trigger did is then up to the application, and so is what a foreign key to another table kept; what a restrictive policy says belongs into each of the others.")));
 }
 
 /*
@@ -212,6 +214,16 @@ give_nodes_to_owner(Oid superuser)
 	rag_become_again(user);
 }
 
+/* Nobody draws an id, or waits for us with a lock that we need, from here on. */
+static void
+lock_out_writers(Oid nspoid)
+{
+	rag_lock_both(nspoid, rag_relation("sessions", nspoid),
+				  rag_relation("messages", nspoid));
+	rag_lock_relation("rag_feedback", nspoid, AccessExclusiveLock);
+	rag_lock_relation("messages_id_seq", nspoid, ShareRowExclusiveLock);
+}
+
 static void
 distribute_tables(Oid nspoid, const char *shard_count)
 {
@@ -311,6 +323,7 @@ rag_distribute(PG_FUNCTION_ARGS)
 	Oid nspoid = rag_namespace(fcinfo);
 	char *shard_count = shard_count_argument(fcinfo);
 	Oid superuser = owner_of_function(fcinfo->flinfo->fn_oid);
+	bool distributed;
 	int64 last_id;
 	RagUser user;
 
@@ -321,10 +334,13 @@ rag_distribute(PG_FUNCTION_ARGS)
 	rag_cluster_require_coordinator();
 	rag_cluster_require_all_rows(nspoid);
 	refuse_obstacles(nspoid);
+	distributed = rag_is_distributed(nspoid);
+	if (!distributed)
+		lock_out_writers(nspoid);
 	last_id = rag_last_drawn_id(nspoid);
 	give_nodes_to_owner(superuser);
 	prepare_workers(nspoid, last_id);
-	if (!rag_is_distributed(nspoid))
+	if (!distributed)
 	{
 		rag_prepare_tables(nspoid, last_id);
 		distribute_tables(nspoid, shard_count);

@@ -27,12 +27,14 @@
 
 static const RagDistributedTable *const tables = rag_distributed_tables;
 
-
 static void
 lock_tables(Oid nspoid)
 {
 	StringInfoData names;
 
+	/* On this node, without a deadlock; and then on all. */
+	rag_lock_both(nspoid, rag_relation("sessions", nspoid),
+				  rag_relation("messages", nspoid));
 	initStringInfo(&names);
 	for (int i = 0; i < RAG_NDISTRIBUTED; i++)
 		appendStringInfo(&names, "%s%s", i > 0 ? ", " : "",
@@ -130,9 +132,17 @@ last_id_of_all_nodes(Oid nspoid)
 	int64 last_id = rag_last_drawn_id(nspoid);
 	char *sql = psprintf("SELECT last_value FROM %s WHERE is_called",
 						 rag_qualified("messages_id_seq", nspoid));
+	char *silent;
 
-	rag_cluster_run("SELECT max(nullif(result, '')::int8) FROM run_command_on_workers(%s) WHERE success",
+	rag_cluster_run("SELECT max(nullif(result, '')::int8) FILTER (WHERE success),"
+					" min(concat(nodename, ':', nodeport)) FILTER (WHERE NOT success) FROM run_command_on_workers(%s)",
 					quote_literal_cstr(sql));
+	silent = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2);
+	if (silent)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONNECTION_FAILURE),
+				 errmsg("node %s did not say which ids it has drawn", silent),
+				 errhint("Call the function again when the node answers, or remove it from the cluster.")));
 	return Max(last_id, rag_cluster_first_int64());
 }
 
@@ -142,7 +152,8 @@ last_id_of_all_nodes(Oid nspoid)
  * Brings all rows back to the coordinator. Ids stay as they are, and bigint. To be called
  * by the owner of the tables; where they are not distributed it does nothing.
  *
- * Errors: 42501 not the owner; 55000 this is not the coordinator, or row security is
+ * Errors: 08006 a node does not answer; 23505 two messages have the same id; 25001 in
+ * REPEATABLE READ and SERIALIZABLE; 42501 not the owner; 55000 this is not the coordinator, or row security is
  * forced on the owner. Since 1.5.
  */
 PG_FUNCTION_INFO_V1(rag_undistribute);
@@ -162,6 +173,7 @@ rag_undistribute(PG_FUNCTION_ARGS)
 		rag_become_again(user);
 		PG_RETURN_VOID();
 	}
+	rag_require_read_committed("rag_undistribute()");
 	SPI_connect();
 	rag_cluster_require_coordinator();
 	lock_tables(nspoid);

@@ -201,15 +201,15 @@ rag_delete_feedback_of(Oid table, Datum session_ids, Oid nspoid)
 	" AND (s.metadata::pg_catalog.jsonb OPERATOR(pg_catalog.@>) ANY ($2)) IS NOT TRUE)"
 
 bool
-rag_has_judged(Datum rater, Datum keep, Datum elsewhere, Oid nspoid)
+rag_has_judged(Datum rater, Datum keep, ArrayType *elsewhere, Oid nspoid)
 {
 	static const RagStatement look_sql = {"SELECT" OF_RATER
-										  " AND f.session_id OPERATOR(pg_catalog.<>) ALL ($3)"
+										  " AND ($3 IS NULL OR f.session_id OPERATOR(pg_catalog.<>) ALL ($3))"
 										  " LIMIT 1",
 										  3,
 										  {TEXTOID, JSONBARRAYOID, UUIDARRAYOID}};
-	Datum values[] = {rater, keep, elsewhere};
-	char nulls[] = {' ', keep == (Datum) 0 ? 'n' : ' ', ' '};
+	Datum values[] = {rater, keep, PointerGetDatum(elsewhere)};
+	char nulls[] = {' ', keep == (Datum) 0 ? 'n' : ' ', elsewhere ? ' ' : 'n'};
 	Oid table = rag_feedback_table(nspoid);
 
 	return OidIsValid(table) &&

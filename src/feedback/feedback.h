@@ -8,6 +8,7 @@
 
 #include "base/compat.h"
 
+#include "utils/array.h"
 #include "utils/uuid.h"
 
 #include "session/session.h"
@@ -87,10 +88,10 @@ extern void rag_delete_feedback_from(const RagSession *session, int64 from_id);
 extern void rag_delete_feedback_of(Oid table, Datum session_ids, Oid nspoid);
 
 /*
- * Has a person judged anything, in other sessions than these (uuid[]), and except those
- * whose metadata contains an object of the array keep, which may be (Datum) 0?
+ * Has a person judged anything, in other sessions than these (uuid[], or NULL), and except
+ * those whose metadata contains an object of the array keep, which may be (Datum) 0?
  */
-extern bool rag_has_judged(Datum rater, Datum keep, Datum elsewhere, Oid nspoid);
+extern bool rag_has_judged(Datum rater, Datum keep, ArrayType *elsewhere, Oid nspoid);
 
 /*
  * Deletes what a person judged in sessions that the caller sees, except those whose

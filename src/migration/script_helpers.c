@@ -36,15 +36,12 @@
 
 #include "base/as_owner.h"
 #include "base/distributed.h"
+#include "base/error.h"
 #include "base/schema.h"
 #include "base/statement.h"
 #include "migration/script_helpers.h"
 
 bool rag_allow_data_loss = false;
-
-/* How often to try to get both tables' locks, and the longest pause before that. */
-#define LOCK_ATTEMPTS 200
-#define MAX_PAUSE_MS 20
 
 void
 rag_require_script(void)
@@ -78,51 +75,6 @@ rag_check_install(PG_FUNCTION_ARGS)
 	rag_require_script();
 	rag_require_create(PG_GETARG_OID(0), rag_namespace(fcinfo));
 	PG_RETURN_VOID();
-}
-
-/*
- * Waits for the lock of the first table, but never for that of the second while the
- * first is held.
- */
-static bool
-lock_in_order(Oid first, Oid second)
-{
-	LockRelationOid(first, AccessExclusiveLock);
-	if (ConditionalLockRelationOid(second, AccessExclusiveLock))
-		return true;
-	UnlockRelationOid(first, AccessExclusiveLock);
-	return false;
-}
-
-/*
- * Our functions lock sessions first and then messages; the plain statements of an ORM
- * often lock them the other way round. So while one table is locked, this never waits
- * for the other: if the other is not free, it releases the first, and waits for the
- * other one first.
- */
-void
-rag_lock_both(Oid nspoid, Oid sessions, Oid messages)
-{
-	bool locked = false;
-
-	for (int i = 0; i < LOCK_ATTEMPTS && !locked; i++)
-	{
-		/* Gives way to those who are waiting behind us. */
-		CHECK_FOR_INTERRUPTS();
-		pg_usleep(1000L * Min(i, MAX_PAUSE_MS));
-		locked = i % 2 == 0 ? lock_in_order(sessions, messages) :
-							  lock_in_order(messages, sessions);
-	}
-	if (!locked)
-		ereport(ERROR,
-				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
-				 errmsg("could not lock tables \"sessions\" and \"messages\" together"),
-				 errhint("Try again when fewer transactions write to them.")));
-	if (get_relname_relid("sessions", nspoid) != sessions ||
-		get_relname_relid("messages", nspoid) != messages)
-		ereport(ERROR,
-				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-				 errmsg("the tables were renamed while they were locked")));
 }
 
 /*
@@ -360,6 +312,7 @@ count_distributed_values(Oid relid, const char *column, Oid nspoid)
 	bool isnull;
 	int64 count;
 
+	rag_require_read_committed("a step down of distributed tables");
 	if (check_enable_rls(relid, InvalidOid, true) == RLS_ENABLED)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),

@@ -78,17 +78,21 @@ wait_on_this_node(Oid nspoid)
 	}
 }
 
-/* Each node waits for its own, all at once. */
+/*
+ * Each node waits for its own, all at once. What waits there is a connection of its own,
+ * and what it waits for may be what this transaction itself has written, or somebody who
+ * waits for us: no detector of deadlocks sees that. So it does not wait for good.
+ */
 static void
 wait_on_other_nodes(Oid nspoid)
 {
-	char *wait = psprintf("SELECT %s.rag_wait_for_writers()",
+	char *wait = psprintf("BEGIN SET LOCAL lock_timeout = '1min'; PERFORM %s.rag_wait_for_writers(); END",
 						  quote_identifier(rag_namespace_name(nspoid)));
 
 	SPI_connect();
 	rag_query_once(psprintf("SELECT pg_catalog.concat(nodename, ':', nodeport), result"
 							" FROM pg_catalog.run_command_on_workers(%s) WHERE NOT success",
-							quote_literal_cstr(wait)),
+							quote_literal_cstr(psprintf("DO %s", quote_literal_cstr(wait)))),
 				   0, NULL, NULL);
 	if (SPI_processed > 0)
 		ereport(ERROR,
@@ -96,7 +100,7 @@ wait_on_other_nodes(Oid nspoid)
 				 errmsg("node %s did not say whether anybody writes messages there",
 						SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1)),
 				 errdetail_internal("%s", SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2)),
-				 errhint("Call the function again when the node answers.")));
+				 errhint("Call the function again when the node answers and nobody has been writing there for minutes, and in a transaction that has not written itself.")));
 	SPI_finish();
 }
 

@@ -117,16 +117,6 @@ require_all_rows(const char *table, AclMode rights, Oid nspoid)
 /*
  * After the wait for another call, and for writers, one must see what they did.
  */
-static void
-require_read_committed(void)
-{
-	if (IsolationUsesXactSnapshot())
-		ereport(ERROR,
-				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
-				 errmsg("days cannot be closed in a transaction that sees one snapshot throughout"),
-				 errhint("Call rag_close_days() with the isolation level READ COMMITTED.")));
-}
-
 static DateADT
 day_argument(FunctionCallInfo fcinfo)
 {
@@ -218,7 +208,7 @@ rag_close_days(PG_FUNCTION_ARGS)
 
 	rag_check_may_write("rag_close_days()");
 	rag_require_coordinator("rag_close_days()", nspoid);
-	require_read_committed();
+	rag_require_read_committed("rag_close_days()");
 	require_all_rows("sessions", ACL_SELECT, nspoid);
 	require_all_rows("messages", ACL_SELECT, nspoid);
 	require_all_rows("rag_usage_daily", ACL_SELECT, nspoid);

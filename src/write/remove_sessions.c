@@ -290,15 +290,21 @@ static void
 find_sessions(Batch *batch, const RagStatement *statements, Datum *values, char *nulls,
 			  bool has_max, int32 max)
 {
+	bool secured = statements == users_sql && !batch->dry_run && is_secured(batch->nspoid);
 	uint64 found;
 	uint64 seen = 0;
 
 	values[2] = Int64GetDatum((int64) max + 1);
 	nulls[2] = has_max ? ' ' : 'n';
-	if (statements == users_sql && !batch->dry_run && is_secured(batch->nspoid))
+	if (secured)
 		seen = rag_execute(&statements[LOOK], batch->nspoid, values, nulls);
 	if (!batch->dry_run && rag_is_distributed(batch->nspoid))
+	{
 		found = lock_by_shard(batch, statements, values, nulls, has_max, max);
+		seen = has_max ? Min(found, (uint64) max) : found;
+		if (secured && batch->sessions < seen)
+			error_kept(batch->nspoid);
+	}
 	else
 	{
 		found = rag_execute(&statements[batch->dry_run ? LOOK : LOOK_AND_LOCK],
@@ -510,6 +516,7 @@ rag_erase_user(PG_FUNCTION_ARGS)
 	Batch batch;
 	Datum values[4] = {PG_GETARG_DATUM(0)};
 	char nulls[] = "   n";
+	bool distributed = rag_is_distributed(rag_namespace(fcinfo));
 	bool judged = false;
 	int64 kept;
 
@@ -529,11 +536,12 @@ rag_erase_user(PG_FUNCTION_ARGS)
 	SPI_connect();
 	find_sessions(&batch, users_sql, values, nulls, !PG_ARGISNULL(2),
 				  PG_ARGISNULL(2) ? 0 : PG_GETARG_INT32(2));
-	/* Before anything is deleted: see base/as_owner.h. */
-	if (!batch.dry_run)
-		judged = rag_has_judged(values[0], values[1],
-								PointerGetDatum(ids_as_array(&batch)), batch.nspoid);
+	/* Before anything is deleted, on several machines: see base/as_owner.h. */
+	if (!batch.dry_run && distributed)
+		judged = rag_has_judged(values[0], values[1], ids_as_array(&batch), batch.nspoid);
 	delete_sessions(&batch);
+	if (!batch.dry_run && !distributed)
+		judged = rag_has_judged(values[0], values[1], NULL, batch.nspoid);
 	if (judged)
 		rag_erase_rater(values[0], values[1], batch.nspoid);
 	if (!batch.dry_run)

@@ -48,6 +48,48 @@ part_order() {
     "$(app -c "SELECT count(DISTINCT id % 1024), bool_and(id % 1024 IN (SELECT groupid FROM pg_dist_node)) FROM messages WHERE session_id = '$session'")"
   same "the sequence went past the gaps" t "$(app -c "SELECT max(id) > 6000000::bigint * 1024 FROM messages WHERE session_id = '$session'")"
   ok "the node goes again" remove_third_node
+  distribute_under_writers
+}
+
+# Three sessions are written to at the coordinator meanwhile. (Ids of several sessions show
+# whether one was drawn twice: within a session they ascend in any case.)
+distribute_under_writers() {
+  local writer sessions=()
+
+  own -c "SELECT rag_undistribute()"
+  rm -f "$RAG_TMP/enough"
+  writers=
+  for writer in 1 2 3; do
+    session=$(app -c "SELECT rag_create_session('maya')")
+    sessions[writer]=$session
+    new_calls "$session at $writer" 1 | write_at 0 "$writer" &
+    writers="$writers $!"
+  done
+  until_all_write
+  same "distributed under writers" '' "$(own -c 'SELECT rag_distribute(8)')"
+  until_all_write
+  same "again" '' "$(own -c 'SELECT rag_distribute()')"
+  until_all_write
+  same "and brought back" '' "$(own -c 'SELECT rag_undistribute()')"
+  until_all_write
+  stop_writers
+  same "who meet no error but those that are to be repeated" '' "$(cat "$RAG_TMP"/errors.[123] | grep -v '^ERROR:  40')"
+  same "no id was drawn twice" 0 "$(own -c "SELECT count(*) - count(DISTINCT id) FROM messages")"
+  for writer in 1 2 3; do
+    session=${sessions[writer]}
+    check_messages "$writer"
+  done
+  own -c "SELECT rag_distribute(8)"
+}
+
+# until_all_write: each of the three has added more messages.
+until_all_write() {
+  local writer before
+
+  for writer in 1 2 3; do
+    before=$(cat "$RAG_TMP/written.$writer" 2>/dev/null | wc -l)
+    until [ "$(cat "$RAG_TMP/written.$writer" 2>/dev/null | wc -l)" -gt $((before + 20)) ]; do sleep 0.1; done
+  done
 }
 
 remove_third_node() {

@@ -42,14 +42,14 @@ ALTER DATABASE :"DBNAME" SET citus.shard_count = 32;
 SET client_min_messages = warning;
 \set alice  00000000-0000-4000-8000-00000000000a
 SET allow_system_table_mods = on;
-CREATE TABLE pg_catalog.pg_dist_partition (logicalrelid regclass);
+CREATE TABLE pg_catalog.pg_dist_partition (logicalrelid regclass, partmethod "char");
 CREATE TABLE pg_catalog.pg_dist_local_group (groupid int);
 RESET allow_system_table_mods;
 ALTER TABLE messages ALTER COLUMN id TYPE bigint;
 ALTER SEQUENCE messages_id_seq AS bigint INCREMENT BY 1024;
 SELECT rag_create_session('alice', session_id => :'alice') AS alice;
 SELECT rag_create_session('bob') AS bob \gset
-INSERT INTO pg_dist_partition VALUES ('messages');
+INSERT INTO pg_dist_partition VALUES ('messages', 'h');
 -- (Citus would say that the table has changed.)
 ALTER TABLE messages SET (autovacuum_enabled = on);
 
