@@ -39,7 +39,10 @@ extern void rag_cluster_require_all_rows(Oid nspoid);
  */
 extern RagUser rag_act_as_owner(Oid nspoid);
 
-/* The last id that this node has drawn, or that a message has. */
+/*
+ * The last id that this node has drawn, or that a message has, where the tables are not
+ * distributed.
+ */
 extern int64 rag_last_drawn_id(Oid nspoid);
 
 /* Makes the view of sources anew, as it has to be for such tables. */

@@ -183,6 +183,8 @@ rag_undistribute(PG_FUNCTION_ARGS)
 	rag_cluster_run("ALTER TABLE %s DROP CONSTRAINT messages_pkey,"
 					" ADD CONSTRAINT messages_pkey PRIMARY KEY (id)",
 					messages);
+	/* Plain SQL may have given a larger one. */
+	last_id = Max(last_id, rag_last_drawn_id(nspoid));
 	rag_define_view(nspoid, false);
 	rag_cluster_run("ALTER SEQUENCE %s INCREMENT BY 1", sequence);
 	rag_cluster_run("SELECT setval(%s::regclass, " INT64_FORMAT ", false)", quote_literal_cstr(sequence),

@@ -302,7 +302,7 @@ find_sessions(Batch *batch, const RagStatement *statements, Datum *values, char 
 	{
 		found = lock_by_shard(batch, statements, values, nulls, has_max, max);
 		seen = has_max ? Min(found, (uint64) max) : found;
-		if (secured && batch->sessions < seen)
+		if (secured && (uint64) batch->sessions < seen)
 			error_kept(batch->nspoid);
 	}
 	else

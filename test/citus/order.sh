@@ -54,7 +54,7 @@ part_order() {
 # Three sessions are written to at the coordinator meanwhile. (Ids of several sessions show
 # whether one was drawn twice: within a session they ascend in any case.)
 distribute_under_writers() {
-  local writer sessions=()
+  local writer sessions=() writers_node=0
 
   own -c "SELECT rag_undistribute()"
   rm -f "$RAG_TMP/enough"

@@ -76,12 +76,12 @@ check_messages() {
     "$(app -c "SELECT count(*), count(*) = count(DISTINCT content), count(*) = count(DISTINCT id) FROM messages WHERE session_id = '$session'")"
 }
 
-# write_again NODE: the same calls.
+# write_again WRITER: the same calls, at the node of that number or at $writers_node.
 write_again() {
   cat "$RAG_TMP/errors.$1" >>"$RAG_TMP/seen"
   mv "$RAG_TMP/written.$1" "$RAG_TMP/acknowledged.$1"
   mv "$RAG_TMP/calls.$1" "$RAG_TMP/repeated.$1"
-  write_at "$1" <"$RAG_TMP/repeated.$1"
+  write_at "${writers_node-$1}" "$1" <"$RAG_TMP/repeated.$1"
   [ ! -s "$RAG_TMP/errors.$1" ] || cat "$RAG_TMP/errors.$1"
 }
 
