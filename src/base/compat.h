@@ -75,6 +75,32 @@
 	table_beginscan((rel), (snapshot), 0, NULL)
 #endif
 
+/* 18 counts what a scan of an index does, and 19 has options for it. */
+#if PG_VERSION_NUM >= 190000
+#define rag_index_beginscan(rel, index, snapshot, nkeys) \
+	index_beginscan((rel), (index), (snapshot), NULL, (nkeys), 0, SO_NONE)
+#elif PG_VERSION_NUM >= 180000
+#define rag_index_beginscan(rel, index, snapshot, nkeys) \
+	index_beginscan((rel), (index), (snapshot), NULL, (nkeys), 0)
+#else
+#define rag_index_beginscan(rel, index, snapshot, nkeys) \
+	index_beginscan((rel), (index), (snapshot), (nkeys), 0)
+#endif
+
+/* 19 may set pages all-visible when it prunes, and wants the map's page for that. */
+#if PG_VERSION_NUM >= 190000
+#define rag_heap_page_prune(rel, buffer) \
+	do \
+	{ \
+		Buffer map_ = InvalidBuffer; \
+		heap_page_prune_opt((rel), (buffer), &map_, false); \
+		if (BufferIsValid(map_)) \
+			ReleaseBuffer(map_); \
+	} while (0)
+#else
+#define rag_heap_page_prune(rel, buffer) heap_page_prune_opt((rel), (buffer))
+#endif
+
 /*
  * 16 gave DecodeDateTime() a last argument for the details of an error. Before it, an
  * unknown time zone was raised there and then; nothing else has happened by then.

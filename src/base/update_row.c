@@ -4,12 +4,15 @@
  */
 #include "base/compat.h"
 
+#include "access/heapam.h"
+#include "access/heaptoast.h"
 #include "access/htup_details.h"
 #include "access/tableam.h"
 #include "access/xact.h"
 #include "catalog/pg_trigger.h"
 #include "commands/trigger.h"
 #include "executor/executor.h"
+#include "storage/bufmgr.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
@@ -44,6 +47,24 @@ insert_index_entries(Relation rel, TupleTableSlot *slot)
 	FreeExecutorState(estate);
 }
 
+/*
+ * Prunes the page if it has no room for the row, so that the new version comes to lie
+ * beside the old one. (A row that is too long will be made shorter.)
+ */
+static void
+make_room(Relation rel, HeapTuple row)
+{
+	Buffer buffer = ReadBuffer(rel, ItemPointerGetBlockNumber(&row->t_self));
+	Size free;
+
+	LockBuffer(buffer, BUFFER_LOCK_SHARE);
+	free = PageGetHeapFreeSpace(BufferGetPage(buffer));
+	LockBuffer(buffer, BUFFER_LOCK_UNLOCK);
+	if (free < MAXALIGN(Min(row->t_len, TOAST_TUPLE_TARGET)))
+		rag_heap_page_prune(rel, buffer);
+	ReleaseBuffer(buffer);
+}
+
 /* (heap_update() cannot be told not to wait: it has an assertion against that.) */
 bool
 rag_update_row(Relation rel, HeapTuple row)
@@ -56,6 +77,7 @@ rag_update_row(Relation rel, HeapTuple row)
 	rag_update_indexes update_indexes;
 	TM_Result result;
 
+	make_room(rel, row);
 	ExecStoreHeapTuple(row, slot, false);
 	result = rag_table_tuple_update(rel, &old, slot, GetCurrentCommandId(true),
 									GetActiveSnapshot(), true, &failure, &mode,

@@ -30,6 +30,7 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "base/find_row.h"
 #include "base/schema.h"
 #include "base/table_facts.h"
 #include "base/update_row.h"
@@ -129,21 +130,20 @@ is_owner(HeapTuple row, TupleDesc desc, const text *user_id)
 											 PointerGetDatum(user_id)));
 }
 
-static SysScanDesc
-begin_scan(Relation rel, const RagSession *session)
+/* Finds the session, unless it is another user's. */
+static bool
+find_row(Relation rel, const RagSession *session, RagFoundRow *found)
 {
 	ScanKeyData key;
 
-	ScanKeyInit(&key, facts.id, BTEqualStrategyNumber, F_UUID_EQ,
-				UUIDPGetDatum(session->id));
-	return systable_beginscan(rel, facts.index, true, GetActiveSnapshot(), 1, &key);
-}
-
-static bool
-is_meant(HeapTuple row, TupleDesc desc, const RagSession *session)
-{
-	return row &&
-		(session->user_id == NULL || is_owner(row, desc, session->user_id));
+	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_UUID_EQ, UUIDPGetDatum(session->id));
+	if (!rag_find_row(rel, facts.index, &key, 1, found))
+		return false;
+	if (session->user_id == NULL ||
+		is_owner(&found->row, RelationGetDescr(rel), session->user_id))
+		return true;
+	rag_release_row(found);
+	return false;
 }
 
 /*
@@ -167,19 +167,16 @@ touched_row(Relation rel, const RagSession *session)
 	TupleDesc desc = RelationGetDescr(rel);
 	int updated_at = facts.updated_at;
 	bool isnull = false;
-	SysScanDesc scan = begin_scan(rel, session);
-	HeapTuple row = systable_getnext(scan);
+	RagFoundRow found;
+	HeapTuple touched;
+	Datum time;
 
-	if (is_meant(row, desc, session))
-	{
-		Datum time = time_of_touch(row, desc);
-
-		row = heap_modify_tuple_by_cols(row, desc, 1, &updated_at, &time, &isnull);
-	}
-	else
-		row = NULL;
-	systable_endscan(scan);
-	return row;
+	if (!find_row(rel, session, &found))
+		return NULL;
+	time = time_of_touch(&found.row, desc);
+	touched = heap_modify_tuple_by_cols(&found.row, desc, 1, &updated_at, &time, &isnull);
+	rag_release_row(&found);
+	return touched;
 }
 
 static bool
@@ -229,9 +226,9 @@ rag_touch_directly(const RagSession *session)
 
 /* Locks a row that nobody else has locked or changed. */
 static bool
-lock_row(Relation rel, HeapTuple row)
+lock_row(Relation rel, ItemPointerData place)
 {
-	HeapTupleData tuple = {.t_self = row->t_self};
+	HeapTupleData tuple = {.t_self = place};
 	TM_FailureData failure;
 	Buffer buffer;
 	TM_Result result = heap_lock_tuple(rel, &tuple, GetCurrentCommandId(true),
@@ -245,19 +242,19 @@ lock_row(Relation rel, HeapTuple row)
 static bool
 lock(Relation rel, const RagSession *session)
 {
-	SysScanDesc scan;
-	HeapTuple row;
-	bool done;
+	RagFoundRow found;
+	bool done = false;
 
 	if (!is_plain_for_caller(rel, ACL_SELECT | ACL_UPDATE))
 		return false;
 
 	CommandCounterIncrement();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	scan = begin_scan(rel, session);
-	row = systable_getnext(scan);
-	done = is_meant(row, RelationGetDescr(rel), session) && lock_row(rel, row);
-	systable_endscan(scan);
+	if (find_row(rel, session, &found))
+	{
+		done = lock_row(rel, found.row.t_self);
+		rag_release_row(&found);
+	}
 	PopActiveSnapshot();
 	return done;
 }
@@ -271,15 +268,12 @@ rag_lock_directly(const RagSession *session)
 static bool
 see(Relation rel, const RagSession *session)
 {
-	SysScanDesc scan;
-	bool seen;
+	RagFoundRow found;
 
-	if (!is_plain_for_caller(rel, ACL_SELECT))
+	if (!is_plain_for_caller(rel, ACL_SELECT) || !find_row(rel, session, &found))
 		return false;
-	scan = begin_scan(rel, session);
-	seen = is_meant(systable_getnext(scan), RelationGetDescr(rel), session);
-	systable_endscan(scan);
-	return seen;
+	rag_release_row(&found);
+	return true;
 }
 
 bool

@@ -22,6 +22,7 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
+#include "base/find_row.h"
 #include "base/schema.h"
 #include "base/table_facts.h"
 #include "message/message.h"
@@ -151,19 +152,18 @@ static void
 find_key(Relation rel, const RagMessage *message, RagKeyMatch *match)
 {
 	ScanKeyData keys[2];
-	SysScanDesc scan;
-	HeapTuple row;
+	RagFoundRow found;
 
-	ScanKeyInit(&keys[0], facts.session_id, BTEqualStrategyNumber, F_UUID_EQ,
+	ScanKeyInit(&keys[0], 1, BTEqualStrategyNumber, F_UUID_EQ,
 				message->values[COL_SESSION_ID]);
-	ScanKeyEntryInitialize(&keys[1], 0, facts.key, BTEqualStrategyNumber, TEXTOID,
+	ScanKeyEntryInitialize(&keys[1], 0, 2, BTEqualStrategyNumber, TEXTOID,
 						   facts.collation, F_TEXTEQ,
 						   message->values[COL_IDEMPOTENCY_KEY]);
-	scan = systable_beginscan(rel, facts.index, true, GetActiveSnapshot(), 2, keys);
-	row = systable_getnext(scan);
-	if (row)
-		read_match(row, RelationGetDescr(rel), match);
-	systable_endscan(scan);
+	if (rag_find_row(rel, facts.index, keys, 2, &found))
+	{
+		read_match(&found.row, RelationGetDescr(rel), match);
+		rag_release_row(&found);
+	}
 }
 
 bool

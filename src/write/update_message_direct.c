@@ -24,6 +24,7 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
+#include "base/find_row.h"
 #include "base/schema.h"
 #include "base/table_facts.h"
 #include "base/update_row.h"
@@ -152,8 +153,8 @@ changed_row(Relation rel, const RagMessage *message, const RagColumn *columns, i
 	Datum values[RAG_NCOLUMNS];
 	bool isnull[RAG_NCOLUMNS];
 	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple row;
+	RagFoundRow found;
+	HeapTuple changed = NULL;
 
 	for (int i = 0; i < n; i++)
 	{
@@ -161,19 +162,16 @@ changed_row(Relation rel, const RagMessage *message, const RagColumn *columns, i
 		values[i] = message->values[columns[i]];
 		isnull[i] = message->isnull[columns[i]];
 	}
-	ScanKeyEntryInitialize(&key, 0, get_attnum(RelationGetRelid(rel), "id"),
-						   BTEqualStrategyNumber, INT8OID, InvalidOid,
+	ScanKeyEntryInitialize(&key, 0, 1, BTEqualStrategyNumber, INT8OID, InvalidOid,
 						   facts.id_is_int4 ? F_INT48EQ : F_INT8EQ,
 						   message->values[COL_ID]);
-	scan = systable_beginscan(rel, facts.index, true, GetActiveSnapshot(), 1, &key);
-	row = systable_getnext(scan);
-	if (row && is_of_session(row, desc, message) &&
-		!TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(row->t_data)))
-		row = heap_modify_tuple_by_cols(row, desc, n, attnums, values, isnull);
-	else
-		row = NULL;
-	systable_endscan(scan);
-	return row;
+	if (!rag_find_row(rel, facts.index, &key, 1, &found))
+		return NULL;
+	if (is_of_session(&found.row, desc, message) &&
+		!TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(found.row.t_data)))
+		changed = heap_modify_tuple_by_cols(&found.row, desc, n, attnums, values, isnull);
+	rag_release_row(&found);
+	return changed;
 }
 
 static bool
