@@ -1,4 +1,4 @@
--- The tables and functions of rag_events 1.4, to be read by people: written by "make
+-- The tables and functions of rag_events 1.5, to be read by people: written by "make
 -- snapshot" from an installed extension. The scripts that make them are in sql/.
 
 -- conversations between a user and an assistant
@@ -167,6 +167,10 @@ FUNCTION rag_copy_session(session_id uuid, upto_id bigint DEFAULT NULL::bigint, 
 FUNCTION rag_create_session(user_id text DEFAULT NULL::text, metadata jsonb DEFAULT NULL::jsonb, session_id uuid DEFAULT NULL::uuid, if_not_exists boolean DEFAULT false)
     RETURNS uuid;
 
+-- keeps Citus from calls for the session null
+FUNCTION rag_delegation_support(request internal)
+    RETURNS internal;
+
 -- delete a message of a session and all after it, and return how many they were
 FUNCTION rag_delete_messages(session_id uuid, from_id bigint, user_id text DEFAULT NULL::text)
     RETURNS bigint;
@@ -174,6 +178,10 @@ FUNCTION rag_delete_messages(session_id uuid, from_id bigint, user_id text DEFAU
 -- delete a session and its messages; false if there is none
 FUNCTION rag_delete_session(session_id uuid, user_id text DEFAULT NULL::text)
     RETURNS boolean;
+
+-- distribute the tables over the nodes of a Citus cluster, by session, into so many shards (null: citus.shard_count); again after a node was added
+FUNCTION rag_distribute(shard_count integer DEFAULT NULL::integer)
+    RETURNS void;
 
 -- delete the sessions of a user, except those whose metadata contains keep (or one of an array), which are counted as kept; more: there are others
 FUNCTION rag_erase_user(user_id text, keep jsonb DEFAULT NULL::jsonb, max_sessions integer DEFAULT NULL::integer, dry_run boolean DEFAULT false)
@@ -255,9 +263,17 @@ FUNCTION rag_migrations()
 FUNCTION rag_next_version(steps integer DEFAULT 1)
     RETURNS text;
 
+-- part of rag_delegation_support()
+FUNCTION rag_no_session()
+    RETURNS uuid;
+
 -- usage of the days that are not closed, counted now, for rag_usage()
 FUNCTION rag_open_usage(from_day date, to_day date)
     RETURNS TABLE(day date, user_id text, model text, query_type text, sessions bigint, questions bigint, answers bigint, answers_without_sources bigint, input_tokens bigint, output_tokens bigint, latency integer[]);
+
+-- part of rag_distribute() on the other nodes
+FUNCTION rag_prepare_node(last_id bigint, ddl text[])
+    RETURNS void;
 
 -- add a message or, where the session has one with the key, replace its content and what is not null (metadata is merged), and return its id
 FUNCTION rag_put_message(session_id uuid, idempotency_key text, role text, content text, sources jsonb DEFAULT NULL::jsonb, latency_ms double precision DEFAULT NULL::double precision, top_k integer DEFAULT NULL::integer, query_type text DEFAULT NULL::text, user_id text DEFAULT NULL::text, token_count integer DEFAULT NULL::integer, metadata jsonb DEFAULT NULL::jsonb)
@@ -269,6 +285,10 @@ FUNCTION rag_reassign_sessions(user_id text, new_user_id text, session_id uuid D
 
 -- judge a message, or its passage source_no, by name and rater (null: the user): replaces the judgment; without score, label, comment and metadata takes it back
 FUNCTION rag_set_feedback(session_id uuid, message_id bigint, score double precision DEFAULT NULL::double precision, label text DEFAULT NULL::text, comment text DEFAULT NULL::text, name text DEFAULT 'user'::text, source_no integer DEFAULT NULL::integer, rater text DEFAULT NULL::text, metadata jsonb DEFAULT NULL::jsonb, user_id text DEFAULT NULL::text)
+    RETURNS void;
+
+-- bring all rows back to the coordinator of the cluster
+FUNCTION rag_undistribute()
     RETURNS void;
 
 -- change a message: null keeps a value, metadata is merged and a key with null removed
@@ -290,3 +310,7 @@ FUNCTION rag_uuidv7()
 -- version of rag_events that is installed in this database
 FUNCTION rag_version()
     RETURNS text;
+
+-- part of rag_close_days() on the other nodes
+FUNCTION rag_wait_for_writers()
+    RETURNS void;

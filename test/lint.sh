@@ -21,7 +21,7 @@ narrow() {
 }
 
 # The folders of src/, from the left to the right: each includes only those to its left.
-folders="base message session feedback usage write read exchange migration"
+folders="base cluster message session feedback usage write read exchange migration"
 
 # modules: "FROM TO" for each file that includes one of ours, without their endings.
 modules() {
@@ -74,7 +74,7 @@ maps_are_right() {
   mapfile -t modules < <(find src -name '*.[ch]' ! -name '*.sql.h' ! -name compat.h ! -name rag_events.c |
     sed -E 's,.*/,,; s/\.[ch]$//' | sort -u)
   modules+=(compat.h rag_events.c)
-  mapfile -t tests < <(find test/sql test/specs test/t test/clients test -maxdepth 1 -type f \
+  mapfile -t tests < <(find test/sql test/specs test/t test/clients test/citus test -maxdepth 1 -type f \
     \( -name '*.sql' -o -name '*.spec' -o -name '*.p[lm]' -o -name '*.sh' \) -printf '%f\n' | sort -u)
   named_in src/README.md "${modules[@]}" || status=1
   named_in test/README.md "${tests[@]}" || status=1

@@ -193,7 +193,7 @@ stage_tap() {
     echo "1..0 # SKIP no test/t/*.pl"
     return
   }
-  in_build make prove_installcheck PG_CONFIG="$PG_CONFIG" PROVE_FLAGS="--verbose --timer --jobs=2" \
+  in_build make prove_installcheck PG_CONFIG="$PG_CONFIG" PROVE_FLAGS="--verbose --timer --jobs=4" \
     ${tap_tests:+PROVE_TESTS="$tap_tests"}
 }
 

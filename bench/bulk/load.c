@@ -9,10 +9,16 @@
  *		load recordset FILE	 the same with INSERT ... SELECT FROM jsonb_to_recordset()
  *		load copy FILE IDS	 COPY of FILE, rows in COPY's text format, then touches
  *							 the sessions of IDS, an array as text
+ *		load each FILE		 as calls, but each call is a transaction
+ *		load import FILE	 one rag_import_session() for each line of FILE, a document,
+ *							 all in one pipeline
+ *		load rows FILE IDS	 COPY of new sessions, whose ids are the lines of IDS, and
+ *							 of FILE
  *
  *		The server is that of PGHOST, PGDATABASE ...
  */
 #include <libpq-fe.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +30,9 @@
 #define WARM_UP 20
 
 static PGconn *conn;
+
+/* The lines are documents. */
+static bool documents = false;
 
 static void
 fail(const char *what)
@@ -71,13 +80,17 @@ split_lines(char *text, int *n)
 	}
 }
 
-/* Ends the two values of each line, which a tab separates, as libpq wants them. */
+/*
+ * Ends the values of each line as libpq wants them: a document, or a session and its
+ * messages, with a tab between them.
+ */
 static void
 split_values(char **lines, int n)
 {
 	for (int i = 0; i < n; i++)
 	{
-		*strchr(lines[i], '\t') = '\0';
+		if (!documents)
+			*strchr(lines[i], '\t') = '\0';
 		lines[i + 1][-1] = '\0';
 	}
 }
@@ -129,10 +142,17 @@ read_results(int n)
 	check(PQgetResult(conn), PGRES_PIPELINE_SYNC);
 }
 
-/*
- * One call a line, with its two values. With ids, these sessions are touched at the
- * end.
- */
+/* One call, with the values of its line: a document, or a session and its messages. */
+static void
+send_call(const char *line)
+{
+	const char *values[2] = {line, line + strlen(line) + 1};
+
+	if (!PQsendQueryPrepared(conn, "load", documents ? 1 : 2, values, NULL, NULL, 0))
+		fail("call");
+}
+
+/* One call a line. With ids, these sessions are touched at the end. */
 static void
 load_calls(char **lines, int n, const char *ids, const char *last)
 {
@@ -140,12 +160,7 @@ load_calls(char **lines, int n, const char *ids, const char *last)
 		fail("pipeline");
 	send_statement("BEGIN");
 	for (int i = 0; i < n; i++)
-	{
-		const char *values[2] = {lines[i], lines[i] + strlen(lines[i]) + 1};
-
-		if (!PQsendQueryPrepared(conn, "load", 2, values, NULL, NULL, 0))
-			fail("call");
-	}
+		send_call(lines[i]);
 	if (ids)
 	{
 		const char *values[1] = {ids};
@@ -161,15 +176,30 @@ load_calls(char **lines, int n, const char *ids, const char *last)
 		fail("pipeline");
 }
 
+/* One call a line, each a transaction: there is none around them. */
 static void
-load_copy(char **lines, int n, const char *ids, const char *last)
+load_each(char **lines, int n, const char *ids, const char *last)
 {
-	const char *text = lines[0];
-	const char *end = lines[n];
-	const char *values[1] = {ids};
+	(void) ids;
+	(void) last;
+	if (!PQenterPipelineMode(conn))
+		fail("pipeline");
+	for (int i = 0; i < n; i++)
+	{
+		send_call(lines[i]);
+		if (!PQpipelineSync(conn))
+			fail("sync");
+	}
+	for (int i = 0; i < n; i++)
+		read_results(1);
+	if (!PQexitPipelineMode(conn))
+		fail("pipeline");
+}
 
-	command("BEGIN");
-	check(PQexec(conn, "COPY messages (" COLUMNS ") FROM STDIN"), PGRES_COPY_IN);
+static void
+copy(const char *sql, const char *text, const char *end)
+{
+	check(PQexec(conn, sql), PGRES_COPY_IN);
 	while (text < end)
 	{
 		int size = end - text < 65536 ? (int) (end - text) : 65536;
@@ -183,7 +213,26 @@ load_copy(char **lines, int n, const char *ids, const char *last)
 	check(PQgetResult(conn), PGRES_COMMAND_OK);
 	if (PQgetResult(conn) != NULL)
 		fail("COPY");
+}
+
+static void
+load_copy(char **lines, int n, const char *ids, const char *last)
+{
+	const char *values[1] = {ids};
+
+	command("BEGIN");
+	copy("COPY messages (" COLUMNS ") FROM STDIN", lines[0], lines[n]);
 	check(PQexecPrepared(conn, "touch", 1, values, NULL, NULL, 0), PGRES_COMMAND_OK);
+	command(last);
+}
+
+/* All sessions, whatever the number of lines. */
+static void
+load_rows(char **lines, int n, const char *ids, const char *last)
+{
+	command("BEGIN");
+	copy("COPY sessions (id) FROM STDIN", ids, ids + strlen(ids));
+	copy("COPY messages (" COLUMNS ") FROM STDIN", lines[0], lines[n]);
 	command(last);
 }
 
@@ -210,18 +259,29 @@ main(int argc, char **argv)
 					" WHERE id = ANY ($1::uuid[])",
 					0, NULL),
 		  PGRES_COMMAND_OK);
-	if (strcmp(argv[1], "calls") == 0)
+	if (strcmp(argv[1], "calls") == 0 || strcmp(argv[1], "each") == 0)
 		prepare("SELECT rag_add_messages($1, $2)");
+	else if (strcmp(argv[1], "import") == 0)
+	{
+		documents = true;
+		prepare("SELECT rag_import_session($1)");
+	}
 	else if (strcmp(argv[1], "recordset") == 0)
 		prepare("INSERT INTO messages (" COLUMNS ") SELECT $1, m.* FROM"
 				" jsonb_to_recordset($2) AS m (role varchar, content text, sources jsonb,"
 				" latency_ms float8, top_k int, query_type varchar)");
 	else
-		load = load_copy;
+		load = strcmp(argv[1], "rows") == 0 ? load_rows : load_copy;
 	if (load == load_calls)
 		split_values(lines, n);
 
 	load(lines, n < WARM_UP ? n : WARM_UP, ids, "ROLLBACK");
+	if (strcmp(argv[1], "each") == 0)
+	{
+		load = load_each;
+		load(lines, WARM_UP, NULL, NULL);
+		command("DELETE FROM messages");
+	}
 	clock_gettime(CLOCK_MONOTONIC, &begin);
 	load(lines, n, ids, "COMMIT");
 	clock_gettime(CLOCK_MONOTONIC, &finish);

@@ -9,6 +9,7 @@
  */
 #include "base/compat.h"
 
+#include "catalog/pg_type_d.h"
 #include "catalog/namespace.h"
 #include "executor/spi.h"
 #include "executor/tstoreReceiver.h"
@@ -22,7 +23,9 @@
 #include "utils/plancache.h"
 #include "utils/resowner.h"
 #include "utils/syscache.h"
+#include "utils/uuid.h"
 
+#include "base/distributed.h"
 #include "base/schema.h"
 #include "base/statement.h"
 
@@ -30,16 +33,21 @@ typedef struct PlanKey
 {
 	const RagStatement *statement;
 	Oid nspoid;
+	int64 shard; /* the first of the shards that the plan is for, or 0 */
 } PlanKey;
 
 typedef struct PlanEntry
 {
 	PlanKey key;	 /* must be first */
 	SPIPlanPtr plan; /* NULL, or a plan that SPI keeps */
+	bool by_citus;	 /* Citus plans it */
 	NameData schema; /* the name of the schema in the plan's text */
 	int generation;	 /* generation of the generic plan that we made of it */
 	int executing;	 /* number of executions that are under way, one within another */
 } PlanEntry;
+
+/* A plan takes some 20 kB. */
+#define MAX_PLANS 1000
 
 static HTAB *plans = NULL;
 
@@ -51,6 +59,14 @@ count_schema_change(Datum arg pg_attribute_unused(), int cacheid pg_attribute_un
 					uint32 hashvalue pg_attribute_unused())
 {
 	schema_changes++;
+}
+
+static void
+forget_plan(PlanEntry *entry)
+{
+	if (entry->plan)
+		SPI_freeplan(entry->plan);
+	hash_search(plans, &entry->key, HASH_REMOVE, NULL);
 }
 
 /* Frees the plans of schemas that were dropped. */
@@ -66,9 +82,7 @@ forget_dropped_schemas(void)
 		if (entry->executing > 0 ||
 			SearchSysCacheExists1(NAMESPACEOID, ObjectIdGetDatum(entry->key.nspoid)))
 			continue;
-		if (entry->plan)
-			SPI_freeplan(entry->plan);
-		hash_search(plans, &entry->key, HASH_REMOVE, NULL);
+		forget_plan(entry);
 	}
 }
 
@@ -81,8 +95,23 @@ create_plans(void)
 	CacheRegisterSyscacheCallback(NAMESPACEOID, count_schema_change, (Datum) 0);
 }
 
+/* Frees the plans for shards: a backend may come to see many of them. */
+static void
+forget_shards(void)
+{
+	HASH_SEQ_STATUS status;
+	PlanEntry *entry;
+
+	hash_seq_init(&status, plans);
+	while ((entry = hash_seq_search(&status)) != NULL)
+	{
+		if (entry->key.shard != 0 && entry->executing == 0)
+			forget_plan(entry);
+	}
+}
+
 static PlanEntry *
-plan_entry(const RagStatement *statement, Oid nspoid)
+plan_entry(const RagStatement *statement, Oid nspoid, int64 shard)
 {
 	PlanKey key;
 	PlanEntry *entry;
@@ -96,10 +125,13 @@ plan_entry(const RagStatement *statement, Oid nspoid)
 		changes_seen = schema_changes;
 		forget_dropped_schemas();
 	}
+	if (hash_get_num_entries(plans) >= MAX_PLANS)
+		forget_shards();
 
 	memset(&key, 0, sizeof(key)); /* the padding is hashed too */
 	key.statement = statement;
 	key.nspoid = nspoid;
+	key.shard = shard;
 	entry = hash_search(plans, &key, HASH_ENTER, &found);
 	if (!found)
 	{
@@ -148,35 +180,118 @@ make_generic_plan(SPIPlanPtr plan)
 	return source->generation;
 }
 
-#define EXTSCHEMA "@extschema@"
-
-/* The statement with the name of the schema in its place. */
-static char *
-sql_in_schema(const RagStatement *statement, const char *name)
+/* Where a statement is executed. */
+typedef struct Place
 {
-	const char *schema = quote_identifier(name);
-	const char *rest = statement->sql;
-	const char *found;
+	const char *schema; /* the name of the extension's schema */
+	bool distributed;
+	RagShards shards; /* or none: then Citus looks for them */
+} Place;
+
+/*
+ * A mark in the text of a statement: what takes its place is value, or, if it has an end,
+ * what is between them, where it is wanted. A table has an alias, unless the statement
+ * gives it one.
+ */
+typedef struct Mark
+{
+	const char *begin;
+	const char *end;
+	const char *value;
+	const char *alias;
+	bool wanted;
+} Mark;
+
+/* The next mark in the text, or NULL. */
+static const Mark *
+next_mark(const char *sql, const Mark *marks, int n, const char **where)
+{
+	const Mark *next = NULL;
+
+	for (int i = 0; i < n; i++)
+	{
+		const char *found = strstr(sql, marks[i].begin);
+
+		if (found && (next == NULL || found < *where))
+		{
+			next = &marks[i];
+			*where = found;
+		}
+	}
+	return next;
+}
+
+static void
+append_sql(StringInfo result, const char *sql, const Mark *marks, int n)
+{
+	const char *where = NULL;
+	const Mark *mark;
+
+	while ((mark = next_mark(sql, marks, n, &where)) != NULL)
+	{
+		appendBinaryStringInfo(result, sql, where - sql);
+		sql = where + strlen(mark->begin);
+		if (mark->end == NULL)
+		{
+			appendStringInfoString(result, mark->value);
+			if (mark->alias && strncmp(sql, " AS ", 4) != 0)
+				appendStringInfo(result, " AS %s", mark->alias);
+		}
+		else
+		{
+			const char *end = strstr(sql, mark->end);
+
+			if (mark->wanted)
+				append_sql(result, pnstrdup(sql, end - sql), marks, n);
+			sql = end + strlen(mark->end);
+		}
+	}
+	appendStringInfoString(result, sql);
+}
+
+/* The statement as it is executed there. */
+static char *
+sql_at(const RagStatement *statement, const Place *place)
+{
+	const char *schema = quote_identifier(place->schema);
+	bool in_shards = place->shards.ids[0] != 0;
+	Mark marks[RAG_NDISTRIBUTED + 5];
+	int n = 0;
 	StringInfoData sql;
 
-	initStringInfo(&sql);
-	while ((found = strstr(rest, EXTSCHEMA)) != NULL)
+	for (int i = 0; in_shards && i < RAG_NDISTRIBUTED; i++)
 	{
-		appendBinaryStringInfo(&sql, rest, found - rest);
-		appendStringInfoString(&sql, schema);
-		rest = found + strlen(EXTSCHEMA);
+		const char *table = rag_distributed_tables[i].name;
+
+		marks[n++] = (Mark){psprintf("@extschema@.%s", table), NULL,
+							psprintf("%s.%s_" INT64_FORMAT, schema, table,
+									 place->shards.ids[i]),
+							table, true};
 	}
-	appendStringInfoString(&sql, rest);
+	marks[n++] = (Mark){"@extschema@", NULL, schema, NULL, true};
+	marks[n++] = (Mark){RAG_OF_SESSION, NULL, "", NULL, true};
+	marks[n++] = (Mark){"@distributed{", "}@", NULL, NULL, place->distributed};
+	marks[n++] =
+		(Mark){"@routed{", "}@", NULL, NULL, place->distributed && !in_shards};
+	marks[n++] = (Mark){"@local{", "}@", NULL, NULL, !place->distributed};
+	initStringInfo(&sql);
+	append_sql(&sql, statement->sql, marks, n);
 	return sql.data;
 }
 
+/*
+ * Citus finds the machine of a row by a value, so there the plan is made for each
+ * execution. (It would make the part of a kept plan that is for one machine anew each
+ * time, too, and keep all of them.)
+ */
 static SPIPlanPtr
-prepare(const RagStatement *statement, const char *schema)
+prepare(const RagStatement *statement, const Place *place, bool by_citus)
 {
-	char *sql = sql_in_schema(statement, schema);
+	char *sql = sql_at(statement, place);
 	SPIPlanPtr plan = SPI_prepare_cursor(sql, statement->nargs,
 										 unconstify(Oid *, &statement->argtypes[0]),
-										 CURSOR_OPT_GENERIC_PLAN);
+										 by_citus ? CURSOR_OPT_CUSTOM_PLAN :
+													CURSOR_OPT_GENERIC_PLAN);
 
 	if (plan == NULL)
 		elog(ERROR, "could not prepare \"%s\": %s", sql,
@@ -200,8 +315,10 @@ still_holds(const PlanEntry *entry)
 		return false;
 	if (source->dependsOnRLS && source->rewriteRoleId != GetUserId())
 		return false;
-	return rag_search_path_matches(source->search_path) && source->gplan &&
-		source->gplan->generation == entry->generation;
+	if (!rag_search_path_matches(source->search_path))
+		return false;
+	return entry->by_citus ||
+		(source->gplan && source->gplan->generation == entry->generation);
 }
 
 /*
@@ -228,7 +345,7 @@ check_schema_name(const PlanEntry *entry)
  * cannot be freed: PostgreSQL then makes it anew on its own.
  */
 static void
-make_valid(PlanEntry *entry)
+make_valid(PlanEntry *entry, const RagShards *shards)
 {
 	if (entry->plan && entry->executing > 1)
 		check_schema_name(entry);
@@ -241,9 +358,15 @@ make_valid(PlanEntry *entry)
 	}
 	if (entry->plan == NULL)
 	{
-		namestrcpy(&entry->schema, rag_namespace_name(entry->key.nspoid));
-		entry->plan = prepare(entry->key.statement, NameStr(entry->schema));
-		entry->generation = make_generic_plan(entry->plan);
+		Place place = {.schema = rag_namespace_name(entry->key.nspoid),
+					   .distributed = rag_is_distributed(entry->key.nspoid),
+					   .shards = *shards};
+
+		namestrcpy(&entry->schema, place.schema);
+		entry->by_citus = place.distributed && shards->ids[0] == 0;
+		entry->plan = prepare(entry->key.statement, &place, entry->by_citus);
+		if (!entry->by_citus)
+			entry->generation = make_generic_plan(entry->plan);
 	}
 }
 
@@ -264,15 +387,15 @@ make_params(const RagStatement *statement, const Datum *values, const char *null
 
 /*
  * Our generic plan is used even if the caller has custom plans forced, because a
- * custom plan would be made with the settings of the moment.
+ * custom plan would be made with the settings of the moment; and the other way round.
  */
 static int
-execute_generic_plan(SPIPlanPtr plan, const SPIExecuteOptions *options)
+execute_plan(SPIPlanPtr plan, const SPIExecuteOptions *options)
 {
 	int nestlevel;
 	int rc;
 
-	if (plan_cache_mode != PLAN_CACHE_MODE_FORCE_CUSTOM_PLAN)
+	if (plan_cache_mode == PLAN_CACHE_MODE_AUTO)
 		return SPI_execute_plan_extended(plan, options);
 
 	nestlevel = NewGUCNestLevel();
@@ -282,26 +405,61 @@ execute_generic_plan(SPIPlanPtr plan, const SPIExecuteOptions *options)
 	return rc;
 }
 
-/* With dest, the rows go there, and not to SPI_tuptable. */
-static uint64
-execute(const RagStatement *statement, Oid nspoid, const Datum *values,
-		const char *nulls, bool read_only, DestReceiver *dest)
+/*
+ * Citus writes statements for its shards, and PostgreSQL reads them on another node: with
+ * names of types that are not qualified, which a search_path of the caller's must not
+ * capture, and with values as text, which must not depend on the caller's settings.
+ */
+static void
+set_for_citus(void)
 {
-	PlanEntry *entry = plan_entry(statement, nspoid);
-	SPIExecuteOptions options = {.params = make_params(statement, values, nulls),
-								 .read_only = read_only,
-								 .dest = dest};
-	uint64 changes = schema_changes;
+	set_locally("search_path", "pg_catalog, pg_temp");
+	set_locally("DateStyle", "ISO, YMD");
+	set_locally("IntervalStyle", "postgres");
+	set_locally("extra_float_digits", "1");
+}
 
+/* Returns the nesting level that AtEOXact_GUC() ends, or 0. */
+static int
+begin_settings(Oid nspoid, const RagShards *shards)
+{
+	int nestlevel;
+
+	if (!rag_is_distributed(nspoid) || shards->ids[0] != 0)
+		return 0;
+	nestlevel = NewGUCNestLevel();
+	set_for_citus();
+	return nestlevel;
+}
+
+/* The shards that the statement can be executed in. */
+static RagShards
+shards_of(const RagStatement *statement, Oid nspoid, const Datum *values,
+		  const char *nulls, bool read_only)
+{
+	if (!rag_is_distributed(nspoid) ||
+		strncmp(statement->sql, RAG_OF_SESSION, strlen(RAG_OF_SESSION)) != 0)
+		return RAG_NO_SHARDS;
+	for (int i = 0; i < statement->nargs; i++)
+	{
+		if (statement->argtypes[i] == UUIDOID && !(nulls && nulls[i] == 'n'))
+			return rag_enter_shards(nspoid, DatumGetUUIDP(values[i]), !read_only);
+	}
+	return RAG_NO_SHARDS;
+}
+
+static void
+execute_entry(PlanEntry *entry, const RagShards *shards, const SPIExecuteOptions *options)
+{
 	entry->executing++;
 	PG_TRY();
 	{
 		int rc;
 
-		make_valid(entry);
-		rc = execute_generic_plan(entry->plan, &options);
+		make_valid(entry, shards);
+		rc = execute_plan(entry->plan, options);
 		if (rc < 0)
-			elog(ERROR, "could not execute \"%s\": %s", statement->sql,
+			elog(ERROR, "could not execute \"%s\": %s", entry->key.statement->sql,
 				 SPI_result_code_string(rc));
 	}
 	PG_FINALLY();
@@ -309,6 +467,24 @@ execute(const RagStatement *statement, Oid nspoid, const Datum *values,
 		entry->executing--;
 	}
 	PG_END_TRY();
+}
+
+/* With dest, the rows go there, and not to SPI_tuptable. */
+static uint64
+execute(const RagStatement *statement, Oid nspoid, const Datum *values,
+		const char *nulls, bool read_only, DestReceiver *dest)
+{
+	RagShards shards = shards_of(statement, nspoid, values, nulls, read_only);
+	PlanEntry *entry = plan_entry(statement, nspoid, shards.ids[0]);
+	SPIExecuteOptions options = {.params = make_params(statement, values, nulls),
+								 .read_only = read_only,
+								 .dest = dest};
+	uint64 changes = schema_changes;
+	int nestlevel = begin_settings(nspoid, &shards);
+
+	execute_entry(entry, &shards, &options);
+	if (nestlevel > 0)
+		AtEOXact_GUC(true, nestlevel);
 	if (changes != schema_changes)
 		check_schema_name(entry);
 	return SPI_processed;
@@ -394,11 +570,14 @@ execute_once(const RagStatement *statement, Oid nspoid, const Datum *values,
 								 .read_only = read_only,
 								 .dest = dest};
 	int nestlevel = NewGUCNestLevel();
+	Place place = {.schema = rag_namespace_name(nspoid),
+				   .distributed = rag_is_distributed(nspoid)};
 	int rc;
 
 	set_locally("jit", "off");
-	rc = SPI_execute_extended(sql_in_schema(statement, rag_namespace_name(nspoid)),
-							  &options);
+	if (place.distributed)
+		set_for_citus();
+	rc = SPI_execute_extended(sql_at(statement, &place), &options);
 	if (rc < 0)
 		elog(ERROR, "could not execute \"%s\": %s", statement->sql,
 			 SPI_result_code_string(rc));

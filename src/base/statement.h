@@ -17,8 +17,26 @@
 
 /*
  * A statement as the modules write it. In sql, every @extschema@ stands for the quoted
- * name of the extension's schema.
+ * name of the extension's schema. RAG_DISTRIBUTED() is a part that it has only where the
+ * tables are distributed over several machines (base/distributed.h), and RAG_LOCAL() one
+ * that it has only where they are not.
  */
+#define RAG_DISTRIBUTED(sql) "@distributed{" sql "}@"
+#define RAG_LOCAL(sql) "@local{" sql "}@"
+
+/*
+ * A condition for rows of the session $1. Citus finds their machine by the equality; with
+ * it, PostgreSQL might read another index than the one that the statement is made for.
+ */
+#define RAG_ON_ITS_MACHINE "@routed{ AND session_id OPERATOR(pg_catalog.=) $1}@"
+
+/*
+ * Begins a statement that reads and changes no rows but those of one session, which is
+ * its only parameter of type uuid. On the node that has the session it goes straight to
+ * the tables there, with a plan of PostgreSQL's own; Citus would plan it each time.
+ */
+#define RAG_OF_SESSION "@session@"
+
 typedef struct RagStatement
 {
 	const char *sql;

@@ -7,7 +7,6 @@
 #include "access/genam.h"
 #include "access/transam.h"
 #include "catalog/pg_am_d.h"
-#include "commands/extension.h"
 #include "commands/trigger.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
@@ -15,11 +14,11 @@
 #include "optimizer/clauses.h"
 #include "optimizer/optimizer.h"
 #include "utils/acl.h"
-#include "utils/guc.h"
 #include "utils/inval.h"
 #include "utils/rel.h"
 #include "utils/rls.h"
 
+#include "base/citus.h"
 #include "base/table_facts.h"
 
 static RagTableFacts *all_facts = NULL;
@@ -66,13 +65,6 @@ rag_end_facts(RagTableFacts *facts)
 	facts->hold = !facts->changed;
 }
 
-/* Citus has to be preloaded, and then this setting exists. */
-static bool
-citus_is_loaded(void)
-{
-	return GetConfigOption("citus.shard_count", true, false) != NULL;
-}
-
 /* Extensions like pgaudit watch the check of rights. */
 const char *
 rag_caller_obstacle(Relation rel, AclMode rights)
@@ -81,8 +73,6 @@ rag_caller_obstacle(Relation rel, AclMode rights)
 
 	if (SessionReplicationRole != SESSION_REPLICATION_ROLE_ORIGIN)
 		return "session_replication_role";
-	if (citus_is_loaded() && OidIsValid(get_extension_oid("citus", true)))
-		return "citus";
 	if (pg_class_aclmask(relid, GetUserId(), rights, ACLMASK_ALL) != rights)
 		return "rights on columns";
 	if (rag_namespace_aclcheck(RelationGetNamespace(rel), GetUserId(), ACL_USAGE) !=
@@ -113,6 +103,8 @@ rag_table_obstacle(Relation rel)
 		return "partitions or inheritance";
 	if (rel->rd_rules != NULL)
 		return "rules";
+	if (rag_citus_has_table(RelationGetRelid(rel)))
+		return "citus";
 	return NULL;
 }
 

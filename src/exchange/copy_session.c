@@ -9,7 +9,6 @@
 #include "base/compat.h"
 
 #include "catalog/pg_type_d.h"
-#include "commands/sequence.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "utils/array.h"
@@ -21,6 +20,7 @@
 #include "base/schema.h"
 #include "base/statement.h"
 #include "base/uuidv7.h"
+#include "cluster/ids.h"
 #include "message/message.h"
 #include "session/create_session.h"
 #include "session/session.h"
@@ -35,11 +35,11 @@ static const RagStatement lock_sql[] = RAG_ON_SESSION(
 
 /* The order is that of read/get_messages.c, for the same reason. */
 static const RagStatement read_ids = {
-	"SELECT pg_catalog.array_agg(m.id) FROM"
-	" (SELECT id::pg_catalog.int8 FROM @extschema@.messages"
-	" WHERE ROW(session_id, id) OPERATOR(pg_catalog.<=) ROW($1, $2)"
-	" AND session_id OPERATOR(pg_catalog.>=) $1"
-	" ORDER BY session_id, messages.id) AS m",
+	RAG_OF_SESSION "SELECT pg_catalog.array_agg(m.id) FROM"
+				   " (SELECT id::pg_catalog.int8 FROM @extschema@.messages"
+				   " WHERE ROW(session_id, id) OPERATOR(pg_catalog.<=) ROW($1, $2)"
+				   " AND session_id OPERATOR(pg_catalog.>=) $1" RAG_ON_ITS_MACHINE
+				   " ORDER BY session_id, messages.id) AS m",
 	2,
 	{UUIDOID, INT8OID}};
 
@@ -49,12 +49,11 @@ static const RagStatement read_ids = {
  * other index. The columns take the place of "%s".
  */
 #define OLD_MESSAGES \
-	" FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($4)) AS u (old_id, new_id)," \
-	" LATERAL (SELECT id%s FROM @extschema@.messages" \
-	" WHERE ROW(session_id, id) OPERATOR(pg_catalog.>=) ROW($1, u.old_id)" \
-	" AND session_id OPERATOR(pg_catalog.<=) $1" \
-	" ORDER BY session_id, messages.id LIMIT 1) AS m" \
-	" WHERE m.id OPERATOR(pg_catalog.=) u.old_id"
+	" FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($4)) AS u (old_id, new_id)," RAG_LOCAL(" LATERAL (SELECT id%s FROM @extschema@.messages" \
+																									  " WHERE ROW(session_id, id) OPERATOR(pg_catalog.>=) ROW($1, u.old_id)" \
+																									  " AND session_id OPERATOR(pg_catalog.<=) $1" \
+																									  " ORDER BY session_id, messages.id LIMIT 1) AS m") \
+		RAG_DISTRIBUTED(" @extschema@.messages AS m") " WHERE m.id OPERATOR(pg_catalog.=) u.old_id" RAG_DISTRIBUTED(" AND m.session_id OPERATOR(pg_catalog.=) $1")
 
 /* Into session $3, with the ids $4. */
 #define COPY_MESSAGES \
@@ -117,7 +116,7 @@ static void
 renew_ids(Copy *copy, int64 upto_id)
 {
 	Datum values[] = {UUIDPGetDatum(copy->from), Int64GetDatum(upto_id)};
-	Oid sequence = rag_lock_relation("messages_id_seq", copy->nspoid, RowExclusiveLock);
+	RagIds new_ids = rag_begin_ids(copy->nspoid, NULL);
 	bool isnull;
 	Datum ids;
 
@@ -129,10 +128,7 @@ renew_ids(Copy *copy, int64 upto_id)
 	copy->new_ids = DatumGetArrayTypePCopy(ids);
 	copy->n = ARR_DIMS(copy->old_ids)[0];
 	for (int i = 0; i < copy->n; i++)
-	{
-		CHECK_FOR_INTERRUPTS();
-		elements(copy->new_ids)[i] = nextval_internal(sequence, true);
-	}
+		elements(copy->new_ids)[i] = rag_next_id(&new_ids);
 }
 
 /*

@@ -42,14 +42,14 @@ struct RagFeedbackList
 
 /* In the order of the index. */
 static const RagStatement export_sql = {
-	"SELECT (SELECT pg_catalog.jsonb_object_agg(f.name, f.value)"
-	" FILTER (WHERE f.value IS NOT NULL) FROM (VALUES" FIELDS ") AS f (name, value))"
-	" FROM @extschema@.rag_feedback AS t WHERE t.session_id OPERATOR(pg_catalog.=) $1"
-	" AND EXISTS (SELECT FROM @extschema@.messages AS m"
-	" WHERE m.session_id OPERATOR(pg_catalog.=) $1"
-	" AND m.id OPERATOR(pg_catalog.=) t.message_id)"
-	" ORDER BY t.session_id, t.message_id, t.source_no NULLS FIRST, t.name,"
-	" t.rater NULLS FIRST",
+	RAG_OF_SESSION "SELECT (SELECT pg_catalog.jsonb_object_agg(f.name, f.value)"
+				   " FILTER (WHERE f.value IS NOT NULL) FROM (VALUES" FIELDS ") AS f (name, value))"
+				   " FROM @extschema@.rag_feedback AS t WHERE t.session_id OPERATOR(pg_catalog.=) $1"
+				   " AND EXISTS (SELECT FROM @extschema@.messages AS m"
+				   " WHERE m.session_id OPERATOR(pg_catalog.=) $1"
+				   " AND m.id OPERATOR(pg_catalog.=) t.message_id)"
+				   " ORDER BY t.session_id, t.message_id, t.source_no NULLS FIRST, t.name,"
+				   " t.rater NULLS FIRST",
 	1,
 	{UUIDOID}};
 
@@ -244,10 +244,10 @@ rag_feedback_from_json(JsonbContainer *array, const RagMessage *messages, int n,
 }
 
 static const RagStatement store_sql = {
-	"INSERT INTO @extschema@.rag_feedback"
-	" (session_id, message_id, source_no, name, rater, score, label, comment, metadata, created_at, updated_at)"
-	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9,"
-	" COALESCE($10, LOCALTIMESTAMP), COALESCE($11, $10, LOCALTIMESTAMP))",
+	RAG_OF_SESSION "INSERT INTO @extschema@.rag_feedback"
+				   " (session_id, message_id, source_no, name, rater, score, label, comment, metadata, created_at, updated_at)"
+				   " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9,"
+				   " COALESCE($10, LOCALTIMESTAMP), COALESCE($11, $10, LOCALTIMESTAMP))",
 	RAG_FEEDBACK_NCOLUMNS,
 	{UUIDOID, INT8OID, INT4OID, TEXTOID, TEXTOID, FLOAT8OID, TEXTOID, TEXTOID, JSONBOID,
 	 TIMESTAMPOID, TIMESTAMPOID}};

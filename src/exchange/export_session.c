@@ -22,9 +22,9 @@
  * written in ISO's form whatever DateStyle says. The fields take the place of "%s".
  */
 #define OBJECT \
-	"SELECT (SELECT pg_catalog.jsonb_object_agg(f.name, f.value)" \
-	" FILTER (WHERE f.value IS NOT NULL)" \
-	" FROM (VALUES %s) AS f (name, value))"
+	RAG_OF_SESSION "SELECT (SELECT pg_catalog.jsonb_object_agg(f.name, f.value)" \
+				   " FILTER (WHERE f.value IS NOT NULL)" \
+				   " FROM (VALUES %s) AS f (name, value))"
 
 #define SESSION OBJECT " FROM @extschema@.sessions AS t WHERE t.id OPERATOR(pg_catalog.=) $1"
 
@@ -32,7 +32,7 @@
 #define MESSAGES \
 	OBJECT " FROM @extschema@.messages AS t" \
 		   " WHERE ROW(t.session_id, t.id) OPERATOR(pg_catalog.>=) ROW($1, $2)" \
-		   " AND t.session_id OPERATOR(pg_catalog.<=) $1" \
+		   " AND t.session_id OPERATOR(pg_catalog.<=) $1" RAG_ON_ITS_MACHINE \
 		   " ORDER BY t.session_id, t.id"
 
 static void

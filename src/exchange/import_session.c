@@ -7,8 +7,10 @@
 #include "catalog/pg_type_d.h"
 #include "executor/spi.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 #include "utils/jsonb.h"
 
+#include "base/distributed.h"
 #include "base/error.h"
 #include "base/metadata.h"
 #include "base/schema.h"
@@ -53,6 +55,51 @@ choose_created_at(RagConversation *conversation)
 	conversation->nulls[SESSION_CREATED_AT] = ' ';
 }
 
+static int
+compare_keys(const void *a, const void *b)
+{
+	const text *left = DatumGetTextPP(*(const Datum *) a);
+	const text *right = DatumGetTextPP(*(const Datum *) b);
+	Size left_len = VARSIZE_ANY_EXHDR(left);
+	Size right_len = VARSIZE_ANY_EXHDR(right);
+
+	if (left_len != right_len)
+		return left_len < right_len ? -1 : 1;
+	return memcmp(VARDATA_ANY(left), VARDATA_ANY(right), left_len);
+}
+
+/*
+ * Raises 23505 as the index does if a key is there twice: through Citus its error would
+ * come without the SQLSTATE.
+ */
+static void
+check_keys(const RagConversation *conversation, Oid nspoid)
+{
+	const RagChat *chat = &conversation->chat;
+	Datum session_id = DirectFunctionCall1(uuid_out, conversation->values[SESSION_ID]);
+	Datum *keys = palloc_extended(sizeof(Datum) * Max(chat->n, 1), MCXT_ALLOC_HUGE);
+	int n = 0;
+
+	for (int i = 0; i < chat->n; i++)
+	{
+		if (!chat->messages[i].isnull[COL_IDEMPOTENCY_KEY])
+			keys[n++] = chat->messages[i].values[COL_IDEMPOTENCY_KEY];
+	}
+	qsort(keys, n, sizeof(Datum), compare_keys);
+	for (int i = 1; i < n; i++)
+	{
+		if (compare_keys(&keys[i - 1], &keys[i]) == 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_UNIQUE_VIOLATION),
+					 errmsg("duplicate key value violates unique constraint \"%s\"",
+							"uq_messages_idempotency_key"),
+					 errdetail("Key (session_id, idempotency_key)=(%s, %s) already exists.",
+							   DatumGetCString(session_id), TextDatumGetCString(keys[i])),
+					 rag_errtable(nspoid, "messages", NULL,
+								  "uq_messages_idempotency_key")));
+	}
+}
+
 /*
  * Nobody else sees the session yet, so the ids can be drawn before it is stored; and
  * then its metadata can name one of them.
@@ -70,7 +117,9 @@ store(RagConversation *conversation, Oid nspoid)
 	if (conversation->feedback)
 		feedback = rag_feedback_from_json(conversation->feedback, chat->messages, chat->n,
 										  nspoid);
-	rag_draw_ids(messages, chat->n, nspoid);
+	if (rag_is_distributed(nspoid))
+		check_keys(conversation, nspoid);
+	rag_draw_ids(messages, chat->n, nspoid, NULL);
 	if (conversation->has_summary)
 		renew_summary(conversation);
 	rag_insert_session(nspoid, conversation->values, conversation->nulls);

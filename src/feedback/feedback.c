@@ -42,7 +42,7 @@ bool
 rag_has_feedback(Datum session_id, Oid nspoid)
 {
 	static const RagStatement look_sql = {
-		"SELECT FROM @extschema@.rag_feedback WHERE session_id OPERATOR(pg_catalog.=) $1 LIMIT 1",
+		RAG_OF_SESSION "SELECT FROM @extschema@.rag_feedback WHERE session_id OPERATOR(pg_catalog.=) $1 LIMIT 1",
 		1,
 		{UUIDOID}};
 	Oid table = rag_feedback_table(nspoid);
@@ -168,11 +168,11 @@ void
 rag_delete_feedback_from(const RagSession *session, int64 from_id)
 {
 	static const RagStatement delete_sql = {
-		"DELETE FROM @extschema@.rag_feedback AS f WHERE f.session_id OPERATOR(pg_catalog.=) $1"
-		" AND f.message_id OPERATOR(pg_catalog.>=) $2"
-		" AND NOT EXISTS (SELECT FROM @extschema@.messages AS m"
-		" WHERE m.session_id OPERATOR(pg_catalog.=) $1"
-		" AND m.id OPERATOR(pg_catalog.=) f.message_id)",
+		RAG_OF_SESSION "DELETE FROM @extschema@.rag_feedback AS f WHERE f.session_id OPERATOR(pg_catalog.=) $1"
+					   " AND f.message_id OPERATOR(pg_catalog.>=) $2"
+					   " AND NOT EXISTS (SELECT FROM @extschema@.messages AS m"
+					   " WHERE m.session_id OPERATOR(pg_catalog.=) $1"
+					   " AND m.id OPERATOR(pg_catalog.=) f.message_id)",
 		2,
 		{UUIDOID, INT8OID}};
 	Datum values[] = {UUIDPGetDatum(session->id), Int64GetDatum(from_id)};
@@ -200,20 +200,30 @@ rag_delete_feedback_of(Oid table, Datum session_ids, Oid nspoid)
 	" WHERE s.id OPERATOR(pg_catalog.=) f.session_id" \
 	" AND (s.metadata::pg_catalog.jsonb OPERATOR(pg_catalog.@>) ANY ($2)) IS NOT TRUE)"
 
+bool
+rag_has_judged(Datum rater, Datum keep, Datum elsewhere, Oid nspoid)
+{
+	static const RagStatement look_sql = {"SELECT" OF_RATER
+										  " AND f.session_id OPERATOR(pg_catalog.<>) ALL ($3)"
+										  " LIMIT 1",
+										  3,
+										  {TEXTOID, JSONBARRAYOID, UUIDARRAYOID}};
+	Datum values[] = {rater, keep, elsewhere};
+	char nulls[] = {' ', keep == (Datum) 0 ? 'n' : ' ', ' '};
+	Oid table = rag_feedback_table(nspoid);
+
+	return OidIsValid(table) &&
+		rag_execute_as_owner(table, &look_sql, nspoid, values, nulls) > 0;
+}
+
 void
 rag_erase_rater(Datum rater, Datum keep, Oid nspoid)
 {
-	static const RagStatement look_sql = {"SELECT" OF_RATER " LIMIT 1",
-										  2,
-										  {TEXTOID, JSONBARRAYOID}};
 	static const RagStatement delete_sql = {"DELETE" OF_RATER,
 											2,
 											{TEXTOID, JSONBARRAYOID}};
 	Datum values[] = {rater, keep};
 	char nulls[] = {' ', keep == (Datum) 0 ? 'n' : ' '};
-	Oid table = rag_feedback_table(nspoid);
 
-	if (OidIsValid(table) &&
-		rag_execute_as_owner(table, &look_sql, nspoid, values, nulls) > 0)
-		rag_execute(&delete_sql, nspoid, values, nulls);
+	rag_execute(&delete_sql, nspoid, values, nulls);
 }

@@ -87,9 +87,15 @@ extern void rag_delete_feedback_from(const RagSession *session, int64 from_id);
 extern void rag_delete_feedback_of(Oid table, Datum session_ids, Oid nspoid);
 
 /*
+ * Has a person judged anything, in other sessions than these (uuid[]), and except those
+ * whose metadata contains an object of the array keep, which may be (Datum) 0?
+ */
+extern bool rag_has_judged(Datum rater, Datum keep, Datum elsewhere, Oid nspoid);
+
+/*
  * Deletes what a person judged in sessions that the caller sees, except those whose
- * metadata contains an object of the array keep, which may be (Datum) 0. Raises 42501 if
- * there is some, and the caller may not delete it.
+ * metadata contains an object of the array keep. Raises 42501 if the caller may not
+ * delete it.
  */
 extern void rag_erase_rater(Datum rater, Datum keep, Oid nspoid);
 

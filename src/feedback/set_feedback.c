@@ -21,13 +21,14 @@
 
 /* The time of the first judgment stays. */
 static const RagStatement store_sql = {
-	"INSERT INTO @extschema@.rag_feedback AS f"
-	" (session_id, message_id, source_no, name, rater, score, label, comment, metadata)"
-	" SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9 FROM @extschema@.messages AS m"
-	" WHERE m.id OPERATOR(pg_catalog.=) $2 AND m.session_id OPERATOR(pg_catalog.=) $1"
-	" ON CONFLICT (session_id, message_id, source_no, name, rater) DO UPDATE"
-	" SET score = EXCLUDED.score, label = EXCLUDED.label, comment = EXCLUDED.comment,"
-	" metadata = EXCLUDED.metadata, updated_at = CURRENT_TIMESTAMP",
+	RAG_OF_SESSION "INSERT INTO @extschema@.rag_feedback AS f"
+				   " (session_id, message_id, source_no, name, rater, score, label, comment, metadata)"
+				   " SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9 FROM @extschema@.messages AS m"
+				   " WHERE m.id OPERATOR(pg_catalog.=) $2 AND m.session_id OPERATOR(pg_catalog.=) $1"
+				   " ON CONFLICT (session_id, message_id, source_no, name, rater) DO UPDATE"
+				   " SET score = EXCLUDED.score, label = EXCLUDED.label, comment = EXCLUDED.comment,"
+				   " metadata = EXCLUDED.metadata, updated_at = " RAG_LOCAL("CURRENT_TIMESTAMP")
+					   RAG_DISTRIBUTED("EXCLUDED.updated_at"),
 	FEEDBACK_NVALUES,
 	{KEY_ARGS, FLOAT8OID, TEXTOID, TEXTOID, JSONBOID}};
 
@@ -36,23 +37,23 @@ static const RagStatement store_sql = {
 	" IS NULL AND " param " IS NULL)"
 
 static const RagStatement retract_sql = {
-	"DELETE FROM @extschema@.rag_feedback AS f"
-	" WHERE f.session_id OPERATOR(pg_catalog.=) $1"
-	" AND f.message_id OPERATOR(pg_catalog.=) $2"
-	" AND f.name OPERATOR(pg_catalog.=) $4" SAME_OR_NULL("source_no", "$3")
-		SAME_OR_NULL("rater", "$5"),
+	RAG_OF_SESSION "DELETE FROM @extschema@.rag_feedback AS f"
+				   " WHERE f.session_id OPERATOR(pg_catalog.=) $1"
+				   " AND f.message_id OPERATOR(pg_catalog.=) $2"
+				   " AND f.name OPERATOR(pg_catalog.=) $4" SAME_OR_NULL("source_no", "$3")
+					   SAME_OR_NULL("rater", "$5"),
 	FEEDBACK_NKEYS,
 	{KEY_ARGS}};
 
 static const RagStatement look_sql = {
-	"SELECT FROM @extschema@.messages WHERE id OPERATOR(pg_catalog.=) $2"
-	" AND session_id OPERATOR(pg_catalog.=) $1",
+	RAG_OF_SESSION "SELECT FROM @extschema@.messages WHERE id OPERATOR(pg_catalog.=) $2"
+				   " AND session_id OPERATOR(pg_catalog.=) $1",
 	2,
 	{UUIDOID, INT8OID}};
 
 static const RagStatement sources_sql = {
-	"SELECT sources::pg_catalog.jsonb FROM @extschema@.messages"
-	" WHERE id OPERATOR(pg_catalog.=) $2 AND session_id OPERATOR(pg_catalog.=) $1",
+	RAG_OF_SESSION "SELECT sources::pg_catalog.jsonb FROM @extschema@.messages"
+				   " WHERE id OPERATOR(pg_catalog.=) $2 AND session_id OPERATOR(pg_catalog.=) $1",
 	2,
 	{UUIDOID, INT8OID}};
 
@@ -180,11 +181,11 @@ rag_set_feedback(PG_FUNCTION_ARGS)
 
 /* In the order of the index. */
 static const RagStatement get_sql = {
-	"SELECT message_id, source_no, name, rater, score, label, comment, metadata, created_at, updated_at"
-	" FROM @extschema@.rag_feedback"
-	" WHERE session_id OPERATOR(pg_catalog.=) $1"
-	" AND ($2 IS NULL OR rater OPERATOR(pg_catalog.=) $2)"
-	" ORDER BY session_id, message_id, source_no NULLS FIRST, name, rater NULLS FIRST",
+	RAG_OF_SESSION "SELECT message_id, source_no, name, rater, score, label, comment, metadata, created_at, updated_at"
+				   " FROM @extschema@.rag_feedback"
+				   " WHERE session_id OPERATOR(pg_catalog.=) $1"
+				   " AND ($2 IS NULL OR rater OPERATOR(pg_catalog.=) $2)"
+				   " ORDER BY session_id, message_id, source_no NULLS FIRST, name, rater NULLS FIRST",
 	2,
 	{UUIDOID, TEXTOID}};
 

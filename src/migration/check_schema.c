@@ -23,6 +23,7 @@
 #include "utils/lsyscache.h"
 #include "utils/tuplestore.h"
 
+#include "base/distributed.h"
 #include "base/schema.h"
 #include "base/statement.h"
 #include "migration/check_schema.h"
@@ -122,11 +123,12 @@ uint64
 rag_compare_schema(const char *version, Oid nspoid, const char *select)
 {
 	Keeper keeper = find_keeper();
-	Oid argtypes[] = {OIDOID, TEXTARRAYOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID};
+	Oid argtypes[] = {OIDOID, TEXTARRAYOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, BOOLOID};
 	Datum values[] = {
 		ObjectIdGetDatum(nspoid), relation_names(),
 		expected_objects(version, nspoid), CStringGetTextDatum(keeper.name),
-		CStringGetTextDatum(keeper.version), CStringGetTextDatum(keeper.scripts)};
+		CStringGetTextDatum(keeper.version), CStringGetTextDatum(keeper.scripts),
+		BoolGetDatum(rag_is_distributed(nspoid))};
 
 	return rag_query_once(psprintf("%s %s", comparison, select),
 						  lengthof(values), argtypes, values);

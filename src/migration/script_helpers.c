@@ -31,9 +31,13 @@
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/rls.h"
 #include "utils/snapmgr.h"
 
+#include "base/as_owner.h"
+#include "base/distributed.h"
 #include "base/schema.h"
+#include "base/statement.h"
 #include "migration/script_helpers.h"
 
 bool rag_allow_data_loss = false;
@@ -156,6 +160,46 @@ execute_ddl(const char *ddl, Oid nspoid)
 	AtEOXact_GUC(true, nestlevel);
 }
 
+/* Does Citus pass DDL on? Holds until the script or the caller's part of it ends. */
+static void
+pass_on(bool on)
+{
+	(void) set_config_option("citus.enable_ddl_propagation", on ? "on" : "off",
+							 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+}
+
+/*
+ * Has DDL of distributed tables executed on all nodes and shards. Citus connects to them
+ * as the current user, and has his rights when it looks at the tables: so that is their
+ * owner, who has begun the step, and not the superuser of the script.
+ */
+static void
+execute_everywhere(const char *ddl, Oid nspoid)
+{
+	RagUser user = rag_confine_to_owner(rag_relation("sessions", nspoid));
+	int nestlevel = NewGUCNestLevel();
+
+	pass_on(true);
+	execute_ddl(ddl, nspoid);
+	/* As after an error: Citus may have set it for good. */
+	AtEOXact_GUC(false, nestlevel);
+	rag_become_again(user);
+}
+
+/*
+ * The same for a table that may be distributed, or its index. Citus has the statement
+ * executed on all nodes and shards, in the transaction of the coordinator, and after that
+ * the whole script on the other nodes, where it has been done by then.
+ */
+static void
+execute_table_ddl(const char *ddl, Oid nspoid)
+{
+	if (!rag_is_distributed(nspoid))
+		execute_ddl(ddl, nspoid);
+	else if (!rag_is_other_node(nspoid))
+		execute_everywhere(ddl, nspoid);
+}
+
 /*
  * Everybody reads the log, which is the superuser's. An event trigger that switches row
  * security on for every new table would hide its rows from them.
@@ -183,11 +227,57 @@ show_log(Oid nspoid)
 }
 
 /*
+ * A step of distributed tables is done by all nodes in one transaction, which Citus
+ * begins on the coordinator, and by one user: what his connection to a node has locked,
+ * nobody else's could use.
+ */
+static void
+require_all_nodes(Oid nspoid)
+{
+	const char *propagation = GetConfigOption("citus.enable_ddl_propagation", true, false);
+
+	if (rag_is_other_node(nspoid) ?
+			strncmp(application_name, "citus_internal ", strlen("citus_internal ")) != 0 :
+			propagation != NULL && strcmp(propagation, "on") != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the nodes of the cluster would come to different versions"),
+				 errhint("Run ALTER EXTENSION rag_events UPDATE on the coordinator, while citus.enable_ddl_propagation is on: it takes all nodes with it.")));
+	if (!rag_is_other_node(nspoid) &&
+		GetOuterUserId() != rag_owner_of(rag_relation("sessions", nspoid)))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("distributed tables go to another version by their owner"),
+				 errhint("Run the statement as the owner of the tables; a superuser can SET ROLE.")));
+}
+
+/*
+ * On the coordinator of distributed tables: locks them on all nodes, so that nobody there
+ * sees one part of the step without the other. The rest of the script is done by each
+ * node for itself.
+ */
+static void
+lock_on_all_nodes(Oid nspoid)
+{
+	const char *schema = quote_identifier(rag_namespace_name(nspoid));
+
+	SPI_connect();
+	execute_everywhere(psprintf("LOCK TABLE %s.sessions, %s.messages IN ACCESS EXCLUSIVE MODE",
+								schema, schema),
+					   nspoid);
+	SPI_finish();
+	pass_on(false);
+}
+
+/*
  * rag_lock_tables() returns void
  *
  * Every step begins with it: locks sessions and messages until the end of the
  * transaction, as rag_lock_both() does, and lets everybody see the log. Raises 55000
- * where they are not the extension's tables.
+ * where they are not the extension's tables, or where they are distributed and another
+ * node would not do the step; 42501 where they are, and another than their owner begins
+ * it. (On another node than the coordinator, the transaction of
+ * the coordinator has them locked.)
  */
 PG_FUNCTION_INFO_V1(rag_lock_tables);
 Datum
@@ -200,9 +290,14 @@ rag_lock_tables(PG_FUNCTION_ARGS)
 	rag_require_script();
 	require_member_table(sessions);
 	require_member_table(messages);
-	rag_lock_both(nspoid, sessions, messages);
+	if (rag_is_distributed(nspoid))
+		require_all_nodes(nspoid);
+	if (!rag_is_other_node(nspoid))
+		rag_lock_both(nspoid, sessions, messages);
 	require_member_table(sessions);
 	require_member_table(messages);
+	if (rag_is_distributed(nspoid) && !rag_is_other_node(nspoid))
+		lock_on_all_nodes(nspoid);
 	show_log(nspoid);
 	PG_RETURN_VOID();
 }
@@ -254,6 +349,36 @@ count_values(Oid relid, const char *column)
 }
 
 /*
+ * The rows of a distributed table are in its shards, which only queries can read: so they
+ * are the owner's, as planning them may run his code. They use the connections of this
+ * transaction, whose locks nobody else passes.
+ */
+static int64
+count_distributed_values(Oid relid, const char *column, Oid nspoid)
+{
+	RagUser user = rag_confine_to_owner(relid);
+	bool isnull;
+	int64 count;
+
+	if (check_enable_rls(relid, InvalidOid, true) == RLS_ENABLED)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("row security on table \"%s\" would hide rows from their owner",
+						get_rel_name(relid)),
+				 errhint("Run ALTER TABLE ... NO FORCE ROW LEVEL SECURITY, and FORCE it again afterwards.")));
+	SPI_connect();
+	rag_query_once(psprintf("SELECT pg_catalog.count(%s) FROM %s", quote_identifier(column),
+							quote_qualified_identifier(rag_namespace_name(nspoid),
+													   get_rel_name(relid))),
+				   0, NULL, NULL);
+	count = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1,
+										&isnull));
+	SPI_finish();
+	rag_become_again(user);
+	return count;
+}
+
+/*
  * rag_refuse_data_loss(tab regclass, VARIADIC columns text[]) returns void
  *
  * For a step down that drops columns: raises 55000 with the number of values that
@@ -264,13 +389,14 @@ PG_FUNCTION_INFO_V1(rag_refuse_data_loss);
 Datum
 rag_refuse_data_loss(PG_FUNCTION_ARGS)
 {
+	Oid nspoid = rag_namespace(fcinfo);
 	Relation rel;
 	Datum *columns;
 	int ncolumns;
 	StringInfoData lost;
 
 	rag_require_script();
-	if (rag_allow_data_loss)
+	if (rag_allow_data_loss || rag_is_other_node(nspoid))
 		PG_RETURN_VOID();
 
 	deconstruct_array(PG_GETARG_ARRAYTYPE_P(1), TEXTOID, -1, false, TYPALIGN_INT,
@@ -281,7 +407,9 @@ rag_refuse_data_loss(PG_FUNCTION_ARGS)
 	for (int i = 0; i < ncolumns; i++)
 	{
 		char *column = TextDatumGetCString(columns[i]);
-		int64 count = count_values(RelationGetRelid(rel), column);
+		int64 count = rag_is_distributed(nspoid) ?
+			count_distributed_values(RelationGetRelid(rel), column, nspoid) :
+			count_values(RelationGetRelid(rel), column);
 
 		if (count > 0)
 			appendStringInfo(&lost, "%s%s (" INT64_FORMAT " %s)",
@@ -345,7 +473,7 @@ create_or_take_index(const char *index, const char *definition, Oid nspoid)
 	Oid prebuilt = get_relname_relid(index, nspoid);
 
 	if (!OidIsValid(prebuilt))
-		execute_ddl(definition, nspoid);
+		execute_table_ddl(definition, nspoid);
 	else if (!is_such_index(prebuilt, definition))
 		error_other_index(index, definition);
 }
@@ -375,9 +503,9 @@ rag_replace_index(PG_FUNCTION_ARGS)
 	require_index_of(index, table, nspoid);
 	SPI_connect();
 	create_or_take_index(new_index, definition, nspoid);
-	execute_ddl(psprintf("DROP INDEX %s.%s", schema, index), nspoid);
-	execute_ddl(psprintf("ALTER INDEX %s.%s RENAME TO %s", schema, new_index, index),
-				nspoid);
+	execute_table_ddl(psprintf("DROP INDEX %s.%s", schema, index), nspoid);
+	execute_table_ddl(psprintf("ALTER INDEX %s.%s RENAME TO %s", schema, new_index, index),
+					  nspoid);
 	SPI_finish();
 	PG_RETURN_VOID();
 }
@@ -403,6 +531,52 @@ rag_ensure_index(PG_FUNCTION_ARGS)
 	rag_require_script();
 	SPI_connect();
 	create_or_take_index(index, definition, nspoid);
+	SPI_finish();
+	PG_RETURN_VOID();
+}
+
+/*
+ * rag_drop_index(index text) returns void
+ *
+ * Drops an index of a table that may be distributed. search_path is pg_catalog.
+ */
+PG_FUNCTION_INFO_V1(rag_drop_index);
+Datum
+rag_drop_index(PG_FUNCTION_ARGS)
+{
+	Oid nspoid = rag_namespace(fcinfo);
+	char *index = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	char *name = quote_qualified_identifier(rag_namespace_name(nspoid), index);
+
+	rag_require_script();
+	SPI_connect();
+	execute_table_ddl(psprintf("DROP INDEX %s", name), nspoid);
+	SPI_finish();
+	PG_RETURN_VOID();
+}
+
+/*
+ * rag_alter_table(tab text, action text) returns void
+ *
+ * ALTER TABLE of a table that may be distributed: from 1.6 on, steps say this in the
+ * place of the statement. Does nothing where Citus has done it already.
+ */
+PG_FUNCTION_INFO_V1(rag_alter_table);
+Datum
+rag_alter_table(PG_FUNCTION_ARGS)
+{
+	Oid nspoid = rag_namespace(fcinfo);
+	char *table = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	char *action = text_to_cstring(PG_GETARG_TEXT_PP(1));
+
+	rag_require_script();
+	require_member_table(rag_relation(table, nspoid));
+	SPI_connect();
+	execute_table_ddl(psprintf("ALTER TABLE %s %s",
+							   quote_qualified_identifier(rag_namespace_name(nspoid),
+														  table),
+							   action),
+					  nspoid);
 	SPI_finish();
 	PG_RETURN_VOID();
 }
@@ -456,11 +630,30 @@ rag_compress_with_lz4(PG_FUNCTION_ARGS)
 						  &columns, NULL, &n);
 		SPI_connect();
 		for (int i = 0; i < n; i++)
-			execute_ddl(psprintf("ALTER TABLE %s.%s ALTER COLUMN %s SET COMPRESSION lz4",
-								 schema, table, TextDatumGetCString(columns[i])),
-						nspoid);
+			execute_table_ddl(psprintf("ALTER TABLE %s.%s ALTER COLUMN %s SET COMPRESSION lz4",
+									   schema, table, TextDatumGetCString(columns[i])),
+							  nspoid);
 		SPI_finish();
 	}
 #endif
+	PG_RETURN_VOID();
+}
+
+/*
+ * rag_refuse_distributed() returns void
+ *
+ * For the step down: raises 55000 while the tables are distributed, and 42501 outside of
+ * a script of this extension.
+ */
+PG_FUNCTION_INFO_V1(rag_refuse_distributed);
+Datum
+rag_refuse_distributed(PG_FUNCTION_ARGS)
+{
+	rag_require_script();
+	if (rag_is_distributed(rag_namespace(fcinfo)))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("this step down is for tables that are not distributed"),
+				 errhint("Run SELECT rag_undistribute() first.")));
 	PG_RETURN_VOID();
 }

@@ -5,7 +5,8 @@
  *		The plan is fixed: the user's sessions in the order of the list, of each the
  *		messages from the newest on, until one has what is searched for, and so on until
  *		the page is full. Nothing is kept for it when messages are written, and in the
- *		worst case all messages of the user are read once.
+ *		worst case all messages of the user are read once. (Where the tables are
+ *		distributed, all machines do their part of it at once.)
  */
 #include "base/compat.h"
 
@@ -13,11 +14,13 @@
 #include "executor/spi.h"
 #include "funcapi.h"
 #include "miscadmin.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
 #include "utils/tuplestore.h"
 
+#include "base/distributed.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "base/schema.h"
@@ -77,6 +80,28 @@ enum
 static RagNewest newest = {
 	MESSAGE_NCOLUMNS, {COL_ID, COL_ROLE, COL_CONTENT}, {{0}}};
 
+/*
+ * Where the tables are distributed, each machine looks through its sessions by itself,
+ * with patterns for the terms ($7 and $8; $7 is NULL where there are none), and finds the
+ * newest message that has them: all machines are asked once.
+ */
+#define HAS_TERMS(text, collation) \
+	"(pg_catalog.lower(" text " COLLATE pg_catalog.\"C\") OPERATOR(pg_catalog.~~) ALL ($7)" \
+	" AND pg_catalog.upper(" text " COLLATE pg_catalog." collation ") COLLATE pg_catalog.\"C\"" \
+	" OPERATOR(pg_catalog.~~) ALL ($8))"
+#define WITH_TERMS(collation) \
+	" FROM @extschema@.messages AS m WHERE m.session_id OPERATOR(pg_catalog.=) s.id AND " HAS_TERMS("m.content::pg_catalog.text", collation)
+#define SEARCH(condition, collation) \
+	"SELECT s.id, %s, %s, s.created_at::pg_catalog.timestamp," \
+	" s.updated_at::pg_catalog.timestamp, s.metadata::pg_catalog.jsonb, " RAG_CURSOR ", " \
+	"(SELECT ARRAY[m.id::pg_catalog.text, m.role::pg_catalog.text, m.content::pg_catalog.text]" WITH_TERMS(collation) " ORDER BY m.session_id DESC, m.id DESC LIMIT 1)" \
+																													  " FROM @extschema@.sessions AS s WHERE " condition " AND " RAG_AFTER_CURSOR FILTER \
+																													  " AND ($7 IS NULL OR " HAS_TERMS(RAG_TITLE, collation) " OR EXISTS (SELECT" WITH_TERMS(collation) "))" RAG_LIST_ORDER " LIMIT $2"
+
+static const char *const search_formats[2][2] = {
+	{SEARCH(RAG_OF_NOBODY, "\"default\""), SEARCH(RAG_OF_NOBODY, "\"und-x-icu\"")},
+	{SEARCH(RAG_OF_USER, "\"default\""), SEARCH(RAG_OF_USER, "\"und-x-icu\"")}};
+
 /* A session that may be part of the result. */
 typedef struct Candidate
 {
@@ -92,6 +117,7 @@ typedef struct Search
 	int64 n;
 	int64 allocated;
 	MemoryContext context; /* for one text at a time */
+	ReturnSetInfo *result;
 
 	/* The message that was found. */
 	MemoryContext result_context; /* of a session's row */
@@ -230,7 +256,7 @@ show_statement(void)
 
 /* Adds the row of the session to the result. (It is there: the snapshot is the same.) */
 static void
-return_session(Search *search, ReturnSetInfo *rsinfo, const pg_uuid_t *session_id)
+return_session(Search *search, const pg_uuid_t *session_id)
 {
 	Datum parameters[] = {UUIDPGetDatum(session_id)};
 
@@ -239,13 +265,13 @@ return_session(Search *search, ReturnSetInfo *rsinfo, const pg_uuid_t *session_i
 	for (int i = 0; i < NSHOWN; i++)
 		search->values[i] = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc,
 										  i + 1, &search->isnull[i]);
-	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, search->values,
-						 search->isnull);
+	tuplestore_putvalues(search->result->setResult, search->result->setDesc,
+						 search->values, search->isnull);
 	SPI_freetuptable(SPI_tuptable);
 }
 
 static void
-return_sessions(Search *search, ReturnSetInfo *rsinfo, int max)
+return_sessions(Search *search, int max)
 {
 	MemoryContext old = CurrentMemoryContext;
 
@@ -258,12 +284,89 @@ return_sessions(Search *search, ReturnSetInfo *rsinfo, int max)
 		search_messages(search, &candidate->id);
 		if (search->terms == NULL || search->found || candidate->has_title)
 		{
-			return_session(search, rsinfo, &candidate->id);
+			return_session(search, &candidate->id);
 			max--;
 		}
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(search->result_context);
 	}
+}
+
+static const RagStatement *
+search_statement(bool has_user, bool by_icu)
+{
+	static RagStatement statements[2][2];
+	RagStatement *statement = &statements[has_user][by_icu];
+
+	if (statement->sql == NULL)
+	{
+		*statement = (RagStatement){
+			NULL,
+			8,
+			{TEXTOID, INT4OID, TIMESTAMPOID, UUIDOID, JSONBOID, TEXTARRAYOID,
+			 TEXTARRAYOID, TEXTARRAYOID}};
+		statement->sql = rag_session_sql(search_formats[has_user][by_icu]);
+	}
+	return statement;
+}
+
+/* The message that a machine has found: its id, role and content. */
+static void
+take_message(Search *search, Datum message, bool isnull)
+{
+	Datum *values;
+	bool *nulls;
+	int n;
+	text *snippet = NULL;
+
+	memset(&search->isnull[FOUND_MESSAGE_ID], true, FOUND_NCOLUMNS - NSHOWN);
+	if (isnull)
+		return;
+	deconstruct_array(DatumGetArrayTypeP(message), TEXTOID, -1, false, TYPALIGN_INT,
+					  &values, &nulls, &n);
+	search->values[FOUND_MESSAGE_ID] =
+		DirectFunctionCall1(int8in, CStringGetDatum(TextDatumGetCString(values[0])));
+	search->values[FOUND_ROLE] = values[1];
+	rag_has_all_terms(search->terms, DatumGetTextPP(values[2]), &snippet);
+	search->values[FOUND_SNIPPET] = PointerGetDatum(snippet);
+	search->isnull[FOUND_MESSAGE_ID] = false;
+	search->isnull[FOUND_ROLE] = nulls[1];
+	search->isnull[FOUND_SNIPPET] = snippet == NULL;
+}
+
+static bool
+receive_found(TupleTableSlot *slot, void *arg)
+{
+	Search *search = arg;
+	MemoryContext old = MemoryContextSwitchTo(search->result_context);
+
+	memcpy(search->values, slot->tts_values, sizeof(Datum) * NSHOWN);
+	memcpy(search->isnull, slot->tts_isnull, sizeof(bool) * NSHOWN);
+	take_message(search, slot->tts_values[NSHOWN], slot->tts_isnull[NSHOWN]);
+	tuplestore_putvalues(search->result->setResult, search->result->setDesc,
+						 search->values, search->isnull);
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(search->result_context);
+	return true;
+}
+
+/* values and nulls are those of find_sql, and the limit is that of the result. */
+static void
+search_machines(Search *search, bool has_user, const Datum *values, const char *nulls)
+{
+	Datum with_terms[8];
+	char with_nulls[] = "nnnnnnnn";
+	bool by_icu = false;
+
+	memcpy(with_terms, values, sizeof(Datum) * 6);
+	memcpy(with_nulls, nulls, 6);
+	if (search->terms)
+	{
+		by_icu = rag_terms_as_patterns(search->terms, &with_terms[6], &with_terms[7]);
+		with_nulls[6] = with_nulls[7] = ' ';
+	}
+	rag_query_each(search_statement(has_user, by_icu), search->nspoid, with_terms,
+				   with_nulls, receive_found, search);
 }
 
 static void
@@ -340,10 +443,19 @@ rag_find_sessions(PG_FUNCTION_ARGS)
 
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 	SPI_connect();
+	search.result = (ReturnSetInfo *) fcinfo->resultinfo;
 	start_search(&search, rag_namespace(fcinfo));
-	rag_query_each(&find_sql[has_user], search.nspoid, values, nulls, receive_session,
-				   &search);
-	return_sessions(&search, (ReturnSetInfo *) fcinfo->resultinfo, max);
+	if (rag_is_distributed(search.nspoid))
+	{
+		nulls[1] = ' ';
+		search_machines(&search, has_user, values, nulls);
+	}
+	else
+	{
+		rag_query_each(&find_sql[has_user], search.nspoid, values, nulls, receive_session,
+					   &search);
+		return_sessions(&search, max);
+	}
 	SPI_finish();
 	return (Datum) 0;
 }

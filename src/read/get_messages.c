@@ -28,16 +28,16 @@
  * the operator take the places of "%s".
  */
 #define BEFORE \
-	"SELECT * FROM (SELECT %s FROM @extschema@.messages" \
-	" WHERE ROW(session_id, id) OPERATOR(pg_catalog.%s) ROW($1, $2)" \
-	" AND session_id OPERATOR(pg_catalog.>=) $1" \
-	" ORDER BY session_id DESC, messages.id DESC LIMIT $3) AS m ORDER BY id"
+	RAG_OF_SESSION "SELECT * FROM (SELECT %s FROM @extschema@.messages" \
+				   " WHERE ROW(session_id, id) OPERATOR(pg_catalog.%s) ROW($1, $2)" \
+				   " AND session_id OPERATOR(pg_catalog.>=) $1" RAG_ON_ITS_MACHINE \
+				   " ORDER BY session_id DESC, messages.id DESC LIMIT $3) AS m ORDER BY id"
 
 #define AFTER \
-	"SELECT %s FROM @extschema@.messages" \
-	" WHERE ROW(session_id, id) OPERATOR(pg_catalog.%s) ROW($1, $2)" \
-	" AND session_id OPERATOR(pg_catalog.<=) $1" \
-	" ORDER BY session_id, messages.id LIMIT $3"
+	RAG_OF_SESSION "SELECT %s FROM @extschema@.messages" \
+				   " WHERE ROW(session_id, id) OPERATOR(pg_catalog.%s) ROW($1, $2)" \
+				   " AND session_id OPERATOR(pg_catalog.<=) $1" RAG_ON_ITS_MACHINE \
+				   " ORDER BY session_id, messages.id LIMIT $3"
 
 /*
  * The columns of the result. Without include_sources, sources are not named, and so

@@ -16,8 +16,8 @@
 
 /* Title and preview take the places of "%s". */
 #define SHOW \
-	"SELECT s.id, s.user_id::pg_catalog.text, %s, %s, s.created_at, s.updated_at," \
-	" s.metadata FROM @extschema@.sessions AS s WHERE s.id OPERATOR(pg_catalog.=) $1"
+	RAG_OF_SESSION "SELECT s.id, s.user_id::pg_catalog.text, %s, %s, s.created_at, s.updated_at," \
+				   " s.metadata FROM @extschema@.sessions AS s WHERE s.id OPERATOR(pg_catalog.=) $1"
 
 static const RagStatement *
 show_statement(bool has_user)

@@ -20,11 +20,13 @@
 #include "base/statement.h"
 #include "read/session_sql.h"
 
-/* Title and preview take the places of "%s". */
+/*
+ * Title and preview take the places of "%s". Citus takes a subquery for each row of a
+ * table, but of no subquery; there, each machine finds as many sessions as are asked for.
+ */
 #define LIST(condition) \
-	"SELECT s.id, %s, %s, s.created_at, s.updated_at, s.metadata, " RAG_CURSOR \
-	" FROM (SELECT id, created_at, updated_at, metadata FROM @extschema@.sessions" \
-	" WHERE " condition " AND " RAG_AFTER_CURSOR RAG_LIST_ORDER " LIMIT $2) AS s" RAG_LIST_ORDER
+	"SELECT s.id, %s, %s, s.created_at, s.updated_at, s.metadata, " RAG_CURSOR " FROM " RAG_LOCAL("(SELECT id, created_at, updated_at, metadata FROM @extschema@.sessions") \
+		RAG_DISTRIBUTED("@extschema@.sessions AS s") " WHERE " condition " AND " RAG_AFTER_CURSOR RAG_LIST_ORDER " LIMIT $2" RAG_LOCAL(") AS s" RAG_LIST_ORDER)
 
 static const RagStatement *
 list_statement(bool has_user)

@@ -15,10 +15,10 @@
  * operator take the places of "%s".
  */
 #define NEWEST_FIRST \
-	"SELECT %s FROM @extschema@.messages" \
-	" WHERE ROW(session_id, id) OPERATOR(pg_catalog.%s) ROW($1, $2)" \
-	" AND session_id OPERATOR(pg_catalog.<=) $1" \
-	" ORDER BY session_id DESC, messages.id DESC LIMIT $3"
+	RAG_OF_SESSION "SELECT %s FROM @extschema@.messages" \
+				   " WHERE ROW(session_id, id) OPERATOR(pg_catalog.%s) ROW($1, $2)" \
+				   " AND session_id OPERATOR(pg_catalog.<=) $1" RAG_ON_ITS_MACHINE \
+				   " ORDER BY session_id DESC, messages.id DESC LIMIT $3"
 
 /* The owner may have given a column another type. */
 static const char *

@@ -13,10 +13,12 @@
 
 #include "catalog/namespace.h"
 #include "catalog/pg_collation_d.h"
+#include "catalog/pg_type_d.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "nodes/pg_list.h"
 #include "nodes/value.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/formatting.h"
 
@@ -233,6 +235,39 @@ rag_parse_query(const text *query)
 				 errmsg("query has no words"),
 				 errhint("Give words and \"phrases\" to search for, or NULL to search for nothing.")));
 	return terms;
+}
+
+/* The pattern of LIKE for texts with these characters in them. */
+static Datum
+pattern(const Term *term)
+{
+	StringInfoData str;
+
+	initStringInfo(&str);
+	appendStringInfoChar(&str, '%');
+	for (int i = 0; i < term->len; i++)
+	{
+		if (strchr("%_\\", term->bytes[i]))
+			appendStringInfoChar(&str, '\\');
+		appendStringInfoChar(&str, term->bytes[i]);
+	}
+	appendStringInfoChar(&str, '%');
+	return CStringGetTextDatum(str.data);
+}
+
+bool
+rag_terms_as_patterns(const RagTerms *terms, Datum *small, Datum *upper)
+{
+	ArrayBuildState *arrays[2];
+
+	for (int i = 0; i < 2; i++)
+		arrays[i] = initArrayResult(TEXTOID, CurrentMemoryContext, false);
+	for (int i = 0; i < terms->n; i++)
+		accumArrayResult(arrays[terms->terms[i].upper_case], pattern(&terms->terms[i]),
+						 false, TEXTOID, CurrentMemoryContext);
+	*small = makeArrayResult(arrays[0], CurrentMemoryContext);
+	*upper = makeArrayResult(arrays[1], CurrentMemoryContext);
+	return terms->collation != DEFAULT_COLLATION_OID;
 }
 
 /* ------------------------------------------------------------------------

@@ -22,4 +22,11 @@ extern RagTerms *rag_parse_query(const text *query);
 extern bool rag_has_all_terms(const RagTerms *terms, const text *haystack,
 							  text **snippet);
 
+/*
+ * The same for SQL, as patterns of LIKE, text[]: a text has all terms if it fits all
+ * small ones with its letters of ASCII small, and all others in upper case. Returns
+ * whether the latter is by ICU's collation "und-x-icu", and not by the database's.
+ */
+extern bool rag_terms_as_patterns(const RagTerms *terms, Datum *small, Datum *upper);
+
 #endif /* RAG_SEARCH_TERMS_H */

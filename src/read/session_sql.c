@@ -9,6 +9,7 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
+#include "base/statement.h"
 #include "read/session_sql.h"
 
 /*
@@ -28,10 +29,10 @@
 #define PREVIEW \
 	"(SELECT %s FROM" \
 	" (SELECT role, content FROM @extschema@.messages" \
-	" WHERE session_id OPERATOR(pg_catalog.>=) s.id" \
-	" AND session_id OPERATOR(pg_catalog.<=) s.id" \
-	" ORDER BY session_id, id LIMIT " PREVIEW_MESSAGES ") AS m" \
-	" WHERE m.role::pg_catalog.text OPERATOR(pg_catalog.=) 'user' LIMIT 1)"
+	" WHERE " RAG_LOCAL("session_id OPERATOR(pg_catalog.>=) s.id" \
+						" AND session_id OPERATOR(pg_catalog.<=) s.id") \
+		RAG_DISTRIBUTED("session_id OPERATOR(pg_catalog.=) s.id") " ORDER BY session_id, id LIMIT " PREVIEW_MESSAGES ") AS m" \
+																  " WHERE m.role::pg_catalog.text OPERATOR(pg_catalog.=) 'user' LIMIT 1)"
 
 /*
  * The beginning of a text. In a database whose encoding is SQL_ASCII a character is a

@@ -24,8 +24,8 @@
  * column.
  */
 #define INSERT(columns, values) \
-	"INSERT INTO @extschema@.sessions (id, user_id, metadata" columns ")" \
-	" VALUES ($1, $2, $3" values ")"
+	RAG_OF_SESSION "INSERT INTO @extschema@.sessions (id, user_id, metadata" columns ")" \
+				   " VALUES ($1, $2, $3" values ")" RAG_DISTRIBUTED(" ON CONFLICT (id) DO NOTHING")
 #define INSERT_ARGS \
 	5, \
 	{ \
@@ -43,14 +43,21 @@ static const RagStatement insert_sql[2][2] = {
 	 {INSERT(", created_at, updated_at", ", $4, $5"), INSERT_ARGS}}};
 
 static const RagStatement insert_if_missing_sql = {
-	"INSERT INTO @extschema@.sessions (id, user_id, metadata) VALUES ($1, $2, $3)"
-	" ON CONFLICT (id) DO NOTHING",
+	RAG_OF_SESSION "INSERT INTO @extschema@.sessions (id, user_id, metadata) VALUES ($1, $2, $3)"
+				   " ON CONFLICT (id) DO NOTHING",
 	3,
 	{UUIDOID, TEXTOID, JSONBOID}};
 
 static const RagStatement owner_sql = {
-	"SELECT user_id::pg_catalog.text FROM @extschema@.sessions"
-	" WHERE id OPERATOR(pg_catalog.=) $1",
+	RAG_OF_SESSION "SELECT user_id::pg_catalog.text FROM @extschema@.sessions"
+				   " WHERE id OPERATOR(pg_catalog.=) $1",
+	1,
+	{UUIDOID}};
+
+/* Where the key of a shard would tell its own name, the INSERT leaves it to us. */
+static const RagStatement find_conflict_sql = {
+	RAG_OF_SESSION "SELECT FROM @extschema@.sessions WHERE id OPERATOR(pg_catalog.=) $1" RAG_LOCAL(
+		" AND false"),
 	1,
 	{UUIDOID}};
 
@@ -191,12 +198,16 @@ rag_check_user_id(const text *user_id, Oid nspoid)
 void
 rag_insert_session(Oid nspoid, const Datum *values, const char *nulls)
 {
+	RagSession session = {.nspoid = nspoid, .id = DatumGetUUIDP(values[SESSION_ID])};
 	bool has_created_at = nulls[SESSION_CREATED_AT] != 'n';
 	bool has_updated_at = nulls[SESSION_UPDATED_AT] != 'n';
 
 	if (nulls[SESSION_USER_ID] != 'n')
 		rag_check_user_id(DatumGetTextPP(values[SESSION_USER_ID]), nspoid);
 	if (rag_execute(&insert_sql[has_created_at][has_updated_at], nspoid, values,
-					nulls) == 0)
-		rag_error_discarded(nspoid, "sessions");
+					nulls) > 0)
+		return;
+	if (rag_execute(&find_conflict_sql, nspoid, values, NULL) > 0)
+		error_session_exists(&session);
+	rag_error_discarded(nspoid, "sessions");
 }

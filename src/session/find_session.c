@@ -19,10 +19,13 @@
 
 /*
  * A transaction that began earlier may write later: updated_at does not go back then.
- * (Whoever may not read it can only set it to the transaction's time.)
+ * (Whoever may not read it can only set it to the transaction's time. Citus asks
+ * functions for the time before it sends a statement, but leaves LOCALTIMESTAMP to the
+ * other node.)
  */
 static const RagStatement touch_sql[] = RAG_ON_SESSION(
-	"UPDATE @extschema@.sessions SET updated_at = GREATEST(updated_at, LOCALTIMESTAMP)",
+	"UPDATE @extschema@.sessions SET updated_at = GREATEST(updated_at, " RAG_LOCAL("LOCALTIMESTAMP")
+		RAG_DISTRIBUTED("pg_catalog.now()::pg_catalog.timestamp") ")",
 	"");
 
 static const RagStatement touch_unread_sql[] =

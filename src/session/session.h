@@ -55,10 +55,10 @@ extern RagSession rag_session_argument(FunctionCallInfo fcinfo, int user_id_arg,
  */
 #define RAG_ON_SESSION(before, after) \
 	{ \
-		{before " WHERE id OPERATOR(pg_catalog.=) $1" after, 1, {UUIDOID}}, \
+		{RAG_OF_SESSION before " WHERE id OPERATOR(pg_catalog.=) $1" after, 1, {UUIDOID}}, \
 		{ \
-			before " WHERE id OPERATOR(pg_catalog.=) $1" \
-				   " AND user_id::pg_catalog.text OPERATOR(pg_catalog.=) $2" after, \
+			RAG_OF_SESSION before " WHERE id OPERATOR(pg_catalog.=) $1" \
+								  " AND user_id::pg_catalog.text OPERATOR(pg_catalog.=) $2" after, \
 				2, \
 			{ \
 				UUIDOID, TEXTOID \

@@ -40,16 +40,18 @@ FROM (
       FROM @extschema@.messages AS d
       WHERE d.created_at OPERATOR(pg_catalog.>=) $1 AND d.created_at OPERATOR(pg_catalog.<) $2
         AND pg_catalog.isfinite(d.created_at)
-      OFFSET 0  -- so that each number is looked up once
+      @local{OFFSET 0}@  -- so that each number is looked up once
     ) AS r
-    OFFSET 0  -- so that no more than these values is sorted
+    @local{OFFSET 0}@  -- so that no more than these values is sorted
   ) AS f
   WINDOW session_of_day AS (PARTITION BY f.session_id, f.day ORDER BY f.id)
 ) AS m
-CROSS JOIN LATERAL (
+@local{CROSS JOIN LATERAL (
   SELECT s.user_id::pg_catalog.text AS user_id
   FROM @extschema@.sessions AS s
   WHERE s.id OPERATOR(pg_catalog.=) m.session_id
   OFFSET 0  -- so that the sessions of other days are not read
-) AS s
+) AS s}@
+@distributed{JOIN (SELECT id, user_id::pg_catalog.text AS user_id FROM @extschema@.sessions) AS s
+ON s.id OPERATOR(pg_catalog.=) m.session_id}@
 GROUP BY m.day, s.user_id, m.model, m.query_type

@@ -22,6 +22,7 @@
 #include "utils/timestamp.h"
 
 #include "base/as_owner.h"
+#include "base/distributed.h"
 #include "base/error.h"
 #include "base/schema.h"
 #include "base/statement.h"
@@ -202,8 +203,9 @@ mark_closed(DateADT upto, Oid nspoid)
  * Waits for another call, and for transactions that have written messages and are open;
  * nobody waits for it but those who erase users.
  *
- * Errors: 22023 the day is not over; 25001 not READ COMMITTED; 25006 read-only
- * transaction or standby; 42501 row security applies to the caller. Since 1.4.
+ * Errors: 08006 another node does not answer; 22023 the day is not over; 25001 not READ
+ * COMMITTED; 25006 read-only transaction or standby; 42501 row security applies to the
+ * caller; 55000 the tables are distributed, and this is not the coordinator. Since 1.4.
  */
 PG_FUNCTION_INFO_V1(rag_close_days);
 Datum
@@ -215,13 +217,14 @@ rag_close_days(PG_FUNCTION_ARGS)
 	int32 n = 0;
 
 	rag_check_may_write("rag_close_days()");
+	rag_require_coordinator("rag_close_days()", nspoid);
 	require_read_committed();
 	require_all_rows("sessions", ACL_SELECT, nspoid);
 	require_all_rows("messages", ACL_SELECT, nspoid);
 	require_all_rows("rag_usage_daily", ACL_SELECT, nspoid);
 	require_all_rows("rag_usage_daily", ACL_INSERT, nspoid);
 	rag_lock_relation("rag_usage_daily", nspoid, ShareRowExclusiveLock);
-	rag_wait_for_open_writers(rag_relation("messages", nspoid));
+	rag_wait_for_open_writers(nspoid);
 
 	SPI_connect();
 	closed = last_closed_day(nspoid, false);
@@ -261,7 +264,8 @@ return_open_days(FunctionCallInfo fcinfo, DateADT from, DateADT to, Oid nspoid)
  * limit), both included. It is the part of rag_usage() that is not a query of
  * rag_usage_daily.
  *
- * Errors: 22008 a day beyond the times that PostgreSQL knows. Since 1.4.
+ * Errors: 22008 a day beyond the times that PostgreSQL knows; 55000 the tables are
+ * distributed, and this is not the coordinator. Since 1.4.
  */
 PG_FUNCTION_INFO_V1(rag_open_usage);
 Datum
@@ -272,6 +276,7 @@ rag_open_usage(PG_FUNCTION_ARGS)
 	DateADT to = PG_ARGISNULL(1) ? DATEVAL_NOEND : PG_GETARG_DATEADT(1);
 	DateADT closed;
 
+	rag_require_coordinator("rag_usage()", nspoid);
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 	SPI_connect();
 	closed = last_closed_day(nspoid, true);

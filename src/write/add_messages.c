@@ -95,7 +95,7 @@ add_messages(const Call *call)
 		return;
 	if (has_keys)
 		rag_touch_session(&call->session);
-	rag_draw_ids(messages, n, call->session.nspoid);
+	rag_draw_ids(messages, n, call->session.nspoid, call->session.id);
 	rag_insert_messages(messages, n, call->session.nspoid);
 }
 

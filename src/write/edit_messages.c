@@ -32,12 +32,12 @@
 	" WHERE id OPERATOR(pg_catalog.=) $1 AND session_id OPERATOR(pg_catalog.=) $2"
 
 static const RagStatement lock_message_sql = {
-	"SELECT FROM @extschema@.messages" OF_MESSAGE " FOR NO KEY UPDATE",
+	RAG_OF_SESSION "SELECT FROM @extschema@.messages" OF_MESSAGE " FOR NO KEY UPDATE",
 	2,
 	{INT8OID, UUIDOID}};
 
 static const RagStatement lock_metadata_sql = {
-	"SELECT metadata::pg_catalog.jsonb FROM @extschema@.messages" OF_MESSAGE " FOR NO KEY UPDATE",
+	RAG_OF_SESSION "SELECT metadata::pg_catalog.jsonb FROM @extschema@.messages" OF_MESSAGE " FOR NO KEY UPDATE",
 	2,
 	{INT8OID, UUIDOID}};
 
@@ -47,12 +47,13 @@ static const RagStatement lock_metadata_sql = {
  * somebody moves to another session meanwhile.
  */
 static const RagStatement delete_from_sql = {
-	"DELETE FROM @extschema@.messages WHERE id OPERATOR(pg_catalog.=) ANY (ARRAY("
-	"SELECT m.id FROM @extschema@.messages AS m"
-	" WHERE ROW(m.session_id, m.id) OPERATOR(pg_catalog.>=) ROW($2, $1)"
-	" AND m.session_id OPERATOR(pg_catalog.<=) $2"
-	" ORDER BY m.session_id, m.id))"
-	" AND (session_id OPERATOR(pg_catalog.=) $2) IS TRUE",
+	RAG_OF_SESSION "DELETE FROM @extschema@.messages WHERE " RAG_LOCAL("id OPERATOR(pg_catalog.=) ANY (ARRAY("
+																	   "SELECT m.id FROM @extschema@.messages AS m"
+																	   " WHERE ROW(m.session_id, m.id) OPERATOR(pg_catalog.>=) ROW($2, $1)"
+																	   " AND m.session_id OPERATOR(pg_catalog.<=) $2"
+																	   " ORDER BY m.session_id, m.id))"
+																	   " AND (session_id OPERATOR(pg_catalog.=) $2) IS TRUE")
+		RAG_DISTRIBUTED("session_id OPERATOR(pg_catalog.=) $2 AND id OPERATOR(pg_catalog.>=) $1"),
 	2,
 	{INT8OID, UUIDOID}};
 
@@ -75,7 +76,7 @@ update_sql(int mask)
 	StringInfoData sql;
 
 	initStringInfo(&sql);
-	appendStringInfoString(&sql, "UPDATE @extschema@.messages SET ");
+	appendStringInfoString(&sql, RAG_OF_SESSION "UPDATE @extschema@.messages SET ");
 	for (int i = 0; i < (int) lengthof(changeable); i++)
 	{
 		if (mask & (1 << i))

@@ -19,12 +19,12 @@
 #include "write/delete_direct.h"
 
 static const RagStatement read_metadata_sql = {
-	"SELECT metadata::pg_catalog.jsonb FROM @extschema@.sessions WHERE id OPERATOR(pg_catalog.=) $1",
+	RAG_OF_SESSION "SELECT metadata::pg_catalog.jsonb FROM @extschema@.sessions WHERE id OPERATOR(pg_catalog.=) $1",
 	1,
 	{UUIDOID}};
 
 static const RagStatement set_metadata_sql = {
-	"UPDATE @extschema@.sessions SET metadata = $2 WHERE id OPERATOR(pg_catalog.=) $1",
+	RAG_OF_SESSION "UPDATE @extschema@.sessions SET metadata = $2 WHERE id OPERATOR(pg_catalog.=) $1",
 	2,
 	{UUIDOID, JSONBOID}};
 
@@ -41,11 +41,10 @@ static const RagStatement delete_sql[] =
  */
 static const RagStatement reassign_sql = {
 	"UPDATE @extschema@.sessions SET user_id = $2"
-	" WHERE id OPERATOR(pg_catalog.=) ANY (ARRAY("
-	"SELECT s.id FROM @extschema@.sessions AS s"
-	" WHERE s.user_id::pg_catalog.text OPERATOR(pg_catalog.=) $1"
-	" ORDER BY s.user_id, s.created_at FOR NO KEY UPDATE))"
-	" AND user_id::pg_catalog.text OPERATOR(pg_catalog.=) $1",
+	" WHERE " RAG_LOCAL("id OPERATOR(pg_catalog.=) ANY (ARRAY("
+						"SELECT s.id FROM @extschema@.sessions AS s"
+						" WHERE s.user_id::pg_catalog.text OPERATOR(pg_catalog.=) $1"
+						" ORDER BY s.user_id, s.created_at FOR NO KEY UPDATE)) AND ") "user_id::pg_catalog.text OPERATOR(pg_catalog.=) $1",
 	2,
 	{TEXTOID, TEXTOID}};
 

@@ -28,15 +28,15 @@
  * the planner does not choose that index where it expects a single row from either.
  */
 static const RagStatement find_keys = {
-	"SELECT m.* FROM pg_catalog.unnest($2) AS k (key), LATERAL"
-	" (SELECT id::pg_catalog.int8, role::pg_catalog.text, content::pg_catalog.text,"
-	" idempotency_key::pg_catalog.text"
-	" FROM @extschema@.messages WHERE session_id OPERATOR(pg_catalog.=) $1"
-	" AND idempotency_key OPERATOR(pg_catalog.=) k.key"
-	" AND idempotency_key IS NOT NULL"
-	" AND (idempotency_key IS NOT NULL"
-	" OR pg_catalog.to_tsvector('pg_catalog.simple', idempotency_key) IS NULL)"
-	" OFFSET 0) AS m",
+	RAG_OF_SESSION "SELECT m.* FROM pg_catalog.unnest($2) AS k (key), LATERAL"
+				   " (SELECT id::pg_catalog.int8, role::pg_catalog.text, content::pg_catalog.text,"
+				   " idempotency_key::pg_catalog.text"
+				   " FROM @extschema@.messages WHERE session_id OPERATOR(pg_catalog.=) $1"
+				   " AND idempotency_key OPERATOR(pg_catalog.=) k.key"
+				   " AND idempotency_key IS NOT NULL"
+				   " AND (idempotency_key IS NOT NULL"
+				   " OR pg_catalog.to_tsvector('pg_catalog.simple', idempotency_key) IS NULL)"
+				   " OFFSET 0) AS m",
 	2,
 	{UUIDOID, TEXTARRAYOID}};
 

@@ -9,15 +9,14 @@
 #include "base/compat.h"
 
 #include "access/table.h"
-#include "commands/sequence.h"
 #include "executor/spi.h"
-#include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/memutils.h"
 
 #include "base/error.h"
 #include "base/schema.h"
 #include "base/statement.h"
+#include "cluster/ids.h"
 #include "message/message.h"
 #include "write/insert.h"
 #include "write/insert_direct.h"
@@ -28,14 +27,13 @@
 #define BATCH_BYTES (16 * 1024 * 1024)
 
 void
-rag_draw_ids(RagMessage **messages, int n, Oid nspoid)
+rag_draw_ids(RagMessage **messages, int n, Oid nspoid, const pg_uuid_t *session_id)
 {
-	Oid sequence = rag_lock_relation("messages_id_seq", nspoid, RowExclusiveLock);
+	RagIds ids = rag_begin_ids(nspoid, session_id);
 
 	for (int i = 0; i < n; i++)
 	{
-		CHECK_FOR_INTERRUPTS();
-		messages[i]->values[COL_ID] = Int64GetDatum(nextval_internal(sequence, true));
+		messages[i]->values[COL_ID] = Int64GetDatum(rag_next_id(&ids));
 		messages[i]->isnull[COL_ID] = false;
 	}
 }
@@ -62,10 +60,10 @@ insert_sql(bool many, int given)
 		appendStringInfo(&params, many ? "%spg_catalog.unnest($%d)" : "%s$%d",
 						 params.len > 0 ? ", " : "", col + 1);
 	}
-	return psprintf(many ? "INSERT INTO @extschema@.messages (session_id%s)"
-						   " SELECT $%d, u.* FROM ROWS FROM (%s) AS u" :
-						   "INSERT INTO @extschema@.messages (session_id%s)"
-						   " VALUES ($%d, %s)",
+	return psprintf(many ? RAG_OF_SESSION "INSERT INTO @extschema@.messages (session_id%s)"
+										  " SELECT $%d, u.* FROM ROWS FROM (%s) AS u" :
+						   RAG_OF_SESSION "INSERT INTO @extschema@.messages (session_id%s)"
+										  " VALUES ($%d, %s)",
 					names.data, COL_SESSION_ID + 1, params.data);
 }
 

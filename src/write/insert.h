@@ -7,13 +7,17 @@
 
 #include "base/compat.h"
 
+#include "utils/uuid.h"
+
 #include "message/message.h"
 
 /*
- * Gives the messages their ids, in their order. Their session must be locked, or not
- * be visible to anybody else yet: then the order of ids is the order of commits.
+ * Gives the messages their ids, in their order. Their session must be locked: then the
+ * order of ids is the order of commits. It is NULL where nobody else sees it yet, and it
+ * has no messages. The caller is connected to SPI.
  */
-extern void rag_draw_ids(RagMessage **messages, int n, Oid nspoid);
+extern void rag_draw_ids(RagMessage **messages, int n, Oid nspoid,
+						 const pg_uuid_t *session_id);
 
 /*
  * Stores the messages, of which there is at least one. They are checked, have their ids,

@@ -97,7 +97,7 @@ rag_put_message(PG_FUNCTION_ARGS)
 			message.values[COL_METADATA] = JsonbPGetDatum(
 				rag_merge_metadata(NULL, DatumGetJsonbP(message.values[COL_METADATA]),
 								   session.nspoid, "messages"));
-		rag_draw_ids(&messages, 1, session.nspoid);
+		rag_draw_ids(&messages, 1, session.nspoid, session.id);
 		rag_insert_messages(&messages, 1, session.nspoid);
 	}
 	SPI_finish();

@@ -24,11 +24,13 @@
 #include "utils/tuplestore.h"
 #include "utils/uuid.h"
 
+#include "base/distributed.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "base/schema.h"
 #include "base/statement.h"
 #include "base/table_facts.h"
+#include "cluster/by_shard.h"
 #include "feedback/feedback.h"
 #include "session/session.h"
 #include "usage/usage.h"
@@ -49,17 +51,31 @@
 	"SELECT id, updated_at::pg_catalog.timestamp FROM @extschema@.sessions" \
 	" WHERE created_at OPERATOR(pg_catalog.<) (LOCALTIMESTAMP OPERATOR(pg_catalog.-) $1)" \
 	" AND updated_at OPERATOR(pg_catalog.<) (LOCALTIMESTAMP OPERATOR(pg_catalog.-) $1)" \
-	" AND " IS_NOT_KEPT " ORDER BY created_at LIMIT $3"
+	" AND " IS_NOT_KEPT
+#define INACTIVE_ORDER " ORDER BY created_at LIMIT $3"
 #define INACTIVE_ARGS \
-	3, \
+	4, \
 	{ \
-		INTERVALOID, JSONBARRAYOID, INT8OID \
+		INTERVALOID, JSONBARRAYOID, INT8OID, UUIDARRAYOID \
 	}
 
-/* The second one locks them. */
+/*
+ * To look, to look and lock, and to lock those that were found: rows of distributed
+ * tables can only be locked shard by shard.
+ */
+enum
+{
+	LOOK,
+	LOOK_AND_LOCK,
+	LOCK_FOUND
+};
+
+#define FOUND " AND id OPERATOR(pg_catalog.=) ANY ($4)"
+
 static const RagStatement inactive_sql[] = {
-	{INACTIVE, INACTIVE_ARGS},
-	{INACTIVE " FOR UPDATE SKIP LOCKED", INACTIVE_ARGS}};
+	[LOOK] = {INACTIVE INACTIVE_ORDER, INACTIVE_ARGS},
+	[LOOK_AND_LOCK] = {INACTIVE INACTIVE_ORDER " FOR UPDATE SKIP LOCKED", INACTIVE_ARGS},
+	[LOCK_FOUND] = {INACTIVE FOUND INACTIVE_ORDER " FOR UPDATE SKIP LOCKED", INACTIVE_ARGS}};
 
 /*
  * Sessions of a user. The order is one that the index by user gives: another one would be
@@ -68,16 +84,18 @@ static const RagStatement inactive_sql[] = {
 #define OF_USER \
 	" FROM @extschema@.sessions WHERE user_id::pg_catalog.text OPERATOR(pg_catalog.=) $1"
 #define USERS \
-	"SELECT id, updated_at::pg_catalog.timestamp" OF_USER " AND " IS_NOT_KEPT \
-	" ORDER BY user_id, created_at LIMIT $3"
+	"SELECT id, updated_at::pg_catalog.timestamp" OF_USER " AND " IS_NOT_KEPT
+#define USERS_ORDER " ORDER BY user_id, created_at LIMIT $3"
 #define USERS_ARGS \
-	3, \
+	4, \
 	{ \
-		TEXTOID, JSONBARRAYOID, INT8OID \
+		TEXTOID, JSONBARRAYOID, INT8OID, UUIDARRAYOID \
 	}
 
-static const RagStatement users_sql[] = {{USERS, USERS_ARGS},
-										 {USERS " FOR UPDATE", USERS_ARGS}};
+static const RagStatement users_sql[] = {
+	[LOOK] = {USERS USERS_ORDER, USERS_ARGS},
+	[LOOK_AND_LOCK] = {USERS USERS_ORDER " FOR UPDATE", USERS_ARGS},
+	[LOCK_FOUND] = {USERS FOUND USERS_ORDER " FOR UPDATE", USERS_ARGS}};
 
 static const RagStatement count_kept_sql = {
 	"SELECT pg_catalog.count(*)" OF_USER " AND " IS_KEPT,
@@ -177,6 +195,7 @@ begin_batch(FunctionCallInfo fcinfo, int dry_run_arg, const char *function)
 
 	if (!batch.dry_run)
 		rag_check_may_write(function);
+	batch.ids = palloc(sizeof(Datum));
 	return batch;
 }
 
@@ -206,6 +225,63 @@ is_secured(Oid nspoid)
 	return !rag_may_show_keys(nspoid, "sessions");
 }
 
+/* Adds the sessions of a result. */
+static void
+take_sessions(Batch *batch, uint64 found)
+{
+	batch->ids = repalloc_huge(batch->ids,
+							   sizeof(Datum) * (batch->sessions + Max(found, 1)));
+	for (uint64 i = 0; i < found; i++)
+	{
+		HeapTuple row = SPI_tuptable->vals[i];
+		bool isnull;
+		Datum updated_at = SPI_getbinval(row, SPI_tuptable->tupdesc, 2, &isnull);
+
+		if (!isnull &&
+			(batch->sessions == 0 || DatumGetTimestamp(updated_at) < batch->oldest))
+			batch->oldest = DatumGetTimestamp(updated_at);
+		batch->ids[batch->sessions++] =
+			datumCopy(SPI_getbinval(row, SPI_tuptable->tupdesc, 1, &isnull), false,
+					  UUID_LEN);
+	}
+	SPI_freetuptable(SPI_tuptable);
+}
+
+static ArrayType *
+ids_as_array(const Batch *batch)
+{
+	return construct_array(batch->ids, (int) batch->sessions, UUIDOID, UUID_LEN, false,
+						   TYPALIGN_CHAR);
+}
+
+/*
+ * Finds the sessions and then locks those of each shard, at most max. Those that changed
+ * meanwhile, or are skipped, are left out. Returns how many were found.
+ */
+static uint64
+lock_by_shard(Batch *batch, const RagStatement *statements, Datum *values, char *nulls,
+			  bool has_max, int32 max)
+{
+	uint64 found = rag_execute(&statements[LOOK], batch->nspoid, values, nulls);
+	List *shards;
+	ListCell *lc;
+
+	take_sessions(batch, has_max ? Min(found, (uint64) max) : found);
+	if (batch->sessions == 0)
+		return found;
+	shards = rag_split_by_shard(ids_as_array(batch), batch->nspoid);
+	batch->sessions = 0;
+	nulls[3] = ' ';
+	foreach (lc, shards)
+	{
+		values[3] = PointerGetDatum(lfirst(lc));
+		take_sessions(batch,
+					  rag_execute(&statements[LOCK_FOUND], batch->nspoid, values, nulls));
+	}
+	nulls[3] = 'n';
+	return found;
+}
+
 /*
  * Finds the sessions, at most max (NULL: all), by a statement whose third parameter is
  * the limit. One more than that tells that there are others.
@@ -220,26 +296,19 @@ find_sessions(Batch *batch, const RagStatement *statements, Datum *values, char 
 	values[2] = Int64GetDatum((int64) max + 1);
 	nulls[2] = has_max ? ' ' : 'n';
 	if (statements == users_sql && !batch->dry_run && is_secured(batch->nspoid))
-		seen = rag_execute(&statements[0], batch->nspoid, values, nulls);
-	found = rag_execute(&statements[!batch->dry_run], batch->nspoid, values, nulls);
+		seen = rag_execute(&statements[LOOK], batch->nspoid, values, nulls);
+	if (!batch->dry_run && rag_is_distributed(batch->nspoid))
+		found = lock_by_shard(batch, statements, values, nulls, has_max, max);
+	else
+	{
+		found = rag_execute(&statements[batch->dry_run ? LOOK : LOOK_AND_LOCK],
+							batch->nspoid, values, nulls);
+		take_sessions(batch, found);
+	}
 	if (found < seen)
 		error_kept(batch->nspoid);
 	batch->more = has_max && found > (uint64) max;
-	batch->sessions = batch->more ? max : (int64) found;
-	batch->ids = palloc_extended(sizeof(Datum) * Max(batch->sessions, 1),
-								 MCXT_ALLOC_HUGE);
-	for (int64 i = 0; i < batch->sessions; i++)
-	{
-		HeapTuple row = SPI_tuptable->vals[i];
-		bool isnull;
-		Datum updated_at = SPI_getbinval(row, SPI_tuptable->tupdesc, 2, &isnull);
-
-		if (!isnull && (i == 0 || DatumGetTimestamp(updated_at) < batch->oldest))
-			batch->oldest = DatumGetTimestamp(updated_at);
-		batch->ids[i] = datumCopy(SPI_getbinval(row, SPI_tuptable->tupdesc, 1, &isnull),
-								  false, UUID_LEN);
-	}
-	SPI_freetuptable(SPI_tuptable);
+	batch->sessions = batch->more ? Min(batch->sessions, max) : batch->sessions;
 }
 
 static int64
@@ -319,9 +388,7 @@ delete_by_statements(Batch *batch, const Datum *ids)
 static void
 delete_sessions(Batch *batch)
 {
-	Datum ids = PointerGetDatum(construct_array(batch->ids, (int) batch->sessions,
-												UUIDOID, UUID_LEN, false,
-												TYPALIGN_CHAR));
+	Datum ids = PointerGetDatum(ids_as_array(batch));
 	int64 deleted = 0;
 
 	if (batch->sessions == 0)
@@ -395,8 +462,8 @@ Datum
 rag_expire_sessions(PG_FUNCTION_ARGS)
 {
 	Batch batch;
-	Datum values[3] = {PG_GETARG_DATUM(0)};
-	char nulls[] = "   ";
+	Datum values[4] = {PG_GETARG_DATUM(0)};
+	char nulls[] = "   n";
 
 	check_older_than(fcinfo);
 	rag_check_max(fcinfo, 1, "max_sessions");
@@ -441,8 +508,9 @@ Datum
 rag_erase_user(PG_FUNCTION_ARGS)
 {
 	Batch batch;
-	Datum values[3] = {PG_GETARG_DATUM(0)};
-	char nulls[] = "   ";
+	Datum values[4] = {PG_GETARG_DATUM(0)};
+	char nulls[] = "   n";
+	bool judged = false;
 	int64 kept;
 
 	if (PG_ARGISNULL(0))
@@ -452,18 +520,24 @@ rag_erase_user(PG_FUNCTION_ARGS)
 	nulls[1] = values[1] == (Datum) 0 ? 'n' : ' ';
 	batch = begin_batch(fcinfo, 3, "rag_erase_user()");
 	if (!batch.dry_run)
+	{
+		rag_require_coordinator("rag_erase_user()", batch.nspoid);
 		rag_lock_usage(batch.nspoid);
+	}
 
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 	SPI_connect();
 	find_sessions(&batch, users_sql, values, nulls, !PG_ARGISNULL(2),
 				  PG_ARGISNULL(2) ? 0 : PG_GETARG_INT32(2));
-	delete_sessions(&batch);
+	/* Before anything is deleted: see base/as_owner.h. */
 	if (!batch.dry_run)
-	{
+		judged = rag_has_judged(values[0], values[1],
+								PointerGetDatum(ids_as_array(&batch)), batch.nspoid);
+	delete_sessions(&batch);
+	if (judged)
 		rag_erase_rater(values[0], values[1], batch.nspoid);
+	if (!batch.dry_run)
 		rag_erase_usage(values[0], batch.nspoid);
-	}
 	kept = count(&count_kept_sql, batch.nspoid, values, nulls);
 	return_batch(fcinfo, &batch, Int64GetDatum(kept), false);
 	SPI_finish();

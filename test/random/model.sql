@@ -293,7 +293,7 @@ BEGIN
 END$$;
 
 CREATE FUNCTION model.rag_next_version(steps int DEFAULT 1) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE versions text[] := '{1.0,1.1,1.2,1.3,1.4}';
+DECLARE versions text[] := '{1.0,1.1,1.2,1.3,1.4,1.5}';
 BEGIN
   PERFORM model.must($1 IS NOT NULL, '22004');
   RETURN CASE WHEN $1 BETWEEN 1 - cardinality(versions) AND 0 THEN versions[cardinality(versions) + $1] END;

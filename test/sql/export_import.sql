@@ -137,7 +137,8 @@ UPDATE sessions SET created_at = '4713-01-01 00:00:00 BC', updated_at = '10000-0
 SELECT rag_export_session(:'alice') AS document \gset
 SELECT rag_import_session(:'document') AS id \gset
 SELECT pg_temp.anonymous(rag_export_session(:'id')) = pg_temp.anonymous(:'document') AS same;
-SELECT count(*) FROM messages a JOIN messages b USING (role, content, created_at, latency_ms, top_k) WHERE a.session_id = :'alice' AND b.session_id = :'id' AND a.role = 'user';
+WITH a AS MATERIALIZED (SELECT * FROM messages WHERE session_id = :'alice' AND role = 'user'), b AS MATERIALIZED (SELECT * FROM messages WHERE session_id = :'id')
+SELECT count(*) FROM a JOIN b USING (role, content, created_at, latency_ms, top_k);
 SELECT s.created_at, s.updated_at, m.created_at, latency_ms FROM sessions s JOIN messages m ON m.session_id = s.id WHERE s.id = :'id' ORDER BY m.id;
 ROLLBACK;
 -- Plain SQL can store what the functions refuse, and it is exported; they still refuse it.

@@ -16,9 +16,10 @@ SET TimeZone = 'UTC';
 CREATE FUNCTION pg_temp.import(conversation jsonb) RETURNS TABLE (line text) LANGUAGE plpgsql AS $$
 DECLARE
   imported uuid := rag_import_session(conversation);
+  now timestamp := CURRENT_TIMESTAMP;
 BEGIN
   RETURN QUERY SELECT 'session: ' || s.metadata::text FROM sessions s WHERE s.id = imported AND s.metadata IS NOT NULL;
-  RETURN QUERY SELECT concat_ws(' | ', m.role, m.content, nullif(m.created_at, CURRENT_TIMESTAMP::timestamp), m.token_count, m.sources, m.metadata) FROM messages m WHERE m.session_id = imported ORDER BY m.id;
+  RETURN QUERY SELECT concat_ws(' | ', m.role, m.content, nullif(m.created_at, now), m.token_count, m.sources, m.metadata) FROM messages m WHERE m.session_id = imported ORDER BY m.id;
 END $$;
 CREATE FUNCTION pg_temp.try(conversation text, OUT message text) LANGUAGE sql AS $$
   SELECT concat_ws(' ', code, message) FROM pg_temp.diagnose(format('SELECT rag_import_session(%L)', conversation))

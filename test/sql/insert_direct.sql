@@ -489,15 +489,6 @@ SELECT pg_temp.add();
 SELECT code, message FROM pg_temp.diagnose($$SELECT pg_temp.add(more => '{"role": "assistant"}')$$);
 ROLLBACK;
 
--- Citus: its tables look ordinary, and are not
-BEGIN;
-INSERT INTO pg_extension (oid, extname, extowner, extnamespace, extrelocatable, extversion)
-VALUES (1, 'citus', 10, 'pg_catalog'::regnamespace, false, '1');
-SET LOCAL citus.shard_count = 32;
-SELECT pg_temp.add();
-SELECT pg_temp.add_one();
-ROLLBACK;
-SELECT pg_temp.add();
 
 -- Rights: on the table they are enough, on columns the INSERT looks at each
 GRANT SELECT, UPDATE ON sessions TO regress_rag_writer;
@@ -793,6 +784,23 @@ SELECT content FROM messages ORDER BY id;
 -- What one statement writes, its next call sees.
 SELECT rag_add_messages(:'s1', '[{"role": "user", "content": "x", "idempotency_key": "again"}]') = rag_add_messages(:'s1', '[{"role": "user", "content": "x", "idempotency_key": "again"}]') AS same_id
 FROM generate_series(1, 2);
+
+-- Citus: its tables look ordinary, and are not. (Whether it is loaded is looked up once.)
+ALTER DATABASE :"DBNAME" SET citus.shard_count = 32;
+\c -
+BEGIN;
+SET LOCAL jit = off;
+SET LOCAL client_min_messages = debug1;
+SET LOCAL allow_system_table_mods = on;
+CREATE TABLE pg_catalog.pg_dist_partition (logicalrelid regclass);
+INSERT INTO pg_dist_partition VALUES ('sessions'), ('messages');
+ALTER SEQUENCE messages_id_seq INCREMENT BY 1024;
+SELECT cardinality(rag_add_messages(:'s1', '[{"role": "user", "content": "Hello"}]'));
+SELECT rag_add_message(:'s1', 'user', 'Hello') > 0;
+ROLLBACK;
+ALTER DATABASE :"DBNAME" RESET citus.shard_count;
+\c -
+SET client_min_messages = warning;
 
 DROP OWNED BY regress_rag_writer;
 DROP EXTENSION rag_events;

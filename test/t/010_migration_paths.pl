@@ -141,6 +141,8 @@ EOT
 	for my $function (@functions)
 	{
 		my ($name, $types) = $function =~ /^(.*?)\((.*)\)$/;
+
+		next if $types =~ /\binternal\b/; # no call has such an argument
 		my $nulls = join(', ', map { "NULL::$_" } split(/, /, $types));
 
 		$superuser .=

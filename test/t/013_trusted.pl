@@ -309,7 +309,7 @@ sub plain_calls
 		role => "'user'", from_version => "'$chain[0]'", to_version => "'$chain[1]'", user_id => 'NULL', after_cursor => 'NULL',
 		message_id => '1', from_id => '1', messages => q('[{"role": "user", "content": "x", "idempotency_key": "k", "metadata": {"a": 1}, "created_at": 1}]'),
 		conversation => q('{"session_id": "00000000-0000-0000-0000-00000000000f", "metadata": {"summary_upto_id": 1}, "messages": [{"id": 1, "role": "user", "content": "x"}]}'),
-		older_than => "'1000 years'", upto => "'1000-01-01'", from_day => 'NULL', to_day => 'NULL', source_no => 'NULL', fraction => '0.5', dry_run => 'false', filter => q('{"title": null}'), keep => q('[{"a": 1}]'), sources => q('[1]'), metadata => q('{"summary": "s", "summary_upto_id": 1}'));
+		older_than => "'1000 years'", upto => "'1000-01-01'", from_day => 'NULL', to_day => 'NULL', ddl => q('{}'), source_no => 'NULL', fraction => '0.5', dry_run => 'false', filter => q('{"title": null}'), keep => q('[{"a": 1}]'), sources => q('[1]'), metadata => q('{"summary": "s", "summary_upto_id": 1}'));
 	my %by_type = (
 		uuid => "'00000000-0000-0000-0000-000000000001'", text => "'x'", integer => '10', bigint => '10', 'double precision' => '1.5', boolean => 'true', date => 'NULL', 'integer[]' => q('{1,1}'));
 	my %of_function = ('rag_erase_user user_id' => "'gone'", 'rag_reassign_sessions user_id' => "'gone'", 'rag_reassign_sessions session_id' => 'NULL');
@@ -324,6 +324,7 @@ GROUP BY p.oid
 EOT
 	{
 		my ($signature, $function, $kind, $parameters) = split /\|/;
+		next if $signature =~ /\(internal\)/; # no call has such an argument
 		my @arguments = map {
 			my ($name, $type) = split / /, $_, 2;
 			my $value = $of_function{"$function $name"} // $by_name{$name} // $by_type{$type} // die "no value for $name $type of $signature";
@@ -356,6 +357,10 @@ GRANT ALL ON ALL TABLES IN SCHEMA chat TO victim;
 GRANT ALL ON ALL SEQUENCES IN SCHEMA chat TO victim;
 EOT
 	my %calls = plain_calls($db);
+	# There is no cluster here, and these are for the owner.
+	my %refused = (
+		$superuser => { rag_distribute => '55000', rag_prepare_node => '55000' },
+		victim => { rag_distribute => '42501', rag_prepare_node => '42501', rag_undistribute => '42501' });
 
 	cmp_ok(scalar keys %calls, '>=', 21, 'functions to call');
 	for my $role ($superuser, 'victim')
@@ -364,7 +369,7 @@ EOT
 		{
 			attacks();
 			is(sqlstate($node, $db, "SET search_path = chat, evil, pg_catalog; BEGIN; $calls{$function}; $calls{$function}; ROLLBACK", $role) =~ s/^23505$//r,
-				'', "$function() by " . ($role eq 'victim' ? 'an ordinary role' : 'a superuser') . ', his schema first in the search_path');
+				$refused{$role}{$function} // '', "$function() by " . ($role eq 'victim' ? 'an ordinary role' : 'a superuser') . ', his schema first in the search_path');
 			is(attacks(), '', '... runs no code of his');
 		}
 	}
@@ -703,6 +708,7 @@ my @update = (
 	sql($node, $db, "ALTER EXTENSION rag_events UPDATE TO '$head'", 'attacker');
 	for my $function (sort grep { !exists $there{$_} } keys %{ functions_of($node, $db) })
 	{
+		next if $function =~ /\(internal\)/; # he cannot make one with such an argument
 		push @update, [ "$function, which a later version has", '42723', "CREATE FUNCTION chat.$function RETURNS int LANGUAGE sql AS 'SELECT evil.run()'" ];
 	}
 }

@@ -115,6 +115,7 @@ my @known = (
 	qr/^DROP (?:TABLE|VIEW) $name$/,
 	qr/^ALTER EXTENSION rag_events DROP TABLE $name$/,
 	qr/^LOCK TABLE $name(?:, $name)* IN ACCESS EXCLUSIVE MODE$/,
+	qr/^ALTER FUNCTION $name ?\([^()]*\) SUPPORT $name$/,
 	qr/^SELECT $name ?\(/,
 	qr/^SELECT pg_catalog\.pg_extension_config_dump ?\('[^']*'::pg_catalog\.regclass, ''::pg_catalog\.text\)$/,
 	qr/^CREATE TABLE $name ?\(/,
@@ -172,11 +173,45 @@ my @hidden = (
 my $words = join '|', qw(CHECK VALUES KEY TABLE ANY ALL OPERATOR COALESCE WHERE SET RESET UNIQUE
   AND OR NOT INCLUDE AS WITH btree hash gin gist brin);
 
-sub complaints_of_statement
+# What a helper makes of its arguments, as the statement that it executes.
+my $argument = qr/('(?:[^']|'')*')(?:::pg_catalog\.text)?/;
+
+sub executed
+{
+	my ($statement) = @_;
+	my ($helper, @arguments);
+
+	if ($statement =~ /^SELECT \@extschema\@\.(rag_alter_table|rag_ensure_index|rag_drop_index) ?\($argument(?:, $argument)?(?:, $argument)?\)$/)
+	{
+		($helper, @arguments) = ($1, map { substr($_, 1, -1) =~ s/''/'/gr } grep { defined } $2, $3, $4);
+	}
+	return $statement if !$helper;
+	return "ALTER TABLE \@extschema\@.$arguments[0] $arguments[1]" if $helper eq 'rag_alter_table' && @arguments == 2;
+	return "CREATE INDEX $arguments[0] ON \@extschema\@.$arguments[1] $arguments[2]" if $helper eq 'rag_ensure_index' && @arguments == 3;
+	return "DROP INDEX \@extschema\@.$arguments[0]" if $helper eq 'rag_drop_index' && @arguments == 1;
+	return $statement;
+}
+
+# What says a statement for itself that a helper has to say, from 1.6 on: where tables are
+# distributed, Citus has it done on all nodes, and then runs the script there as well.
+sub complaint_of_helper
 {
 	my ($statement, $context) = @_;
+
+	return () if !$context->{distributed};
+	return 'not by rag_alter_table(): Citus would do it twice' if $statement =~ /^ALTER TABLE /;
+	return 'cannot be done to distributed tables' if executed($statement) =~ /^ALTER TABLE .* SET (?:STORAGE|COMPRESSION|STATISTICS)\b/;
+	return 'not by rag_ensure_index(), rag_replace_index() or rag_drop_index(): Citus would do it twice'
+	  if $statement =~ /^(?:CREATE (?:UNIQUE )?|DROP |ALTER )INDEX /;
+	return ();
+}
+
+sub complaints_of_statement
+{
+	my ($written, $context) = @_;
+	my $statement = executed($written);
 	my $bare = without_literals($statement);
-	my @wrong;
+	my @wrong = complaint_of_helper($written, $context);
 
 	for (@refused)
 	{
@@ -241,6 +276,7 @@ sub complaints_of_statement
 	  while $expression =~ /(?<![\w.@])((?!(?:$words)\b)\w+) ?\((?<!\w \()/gi;
 	$expression =~ s/OPERATOR\(pg_catalog\.[^)]*\)|\b\de-\d+\b//g;
 	$expression =~ s/\((?:\w+ = [\w.]+(?:, )?)+\)// if $expression =~ /^ALTER TABLE $name SET/;
+	$expression =~ s/ WITH \((?:\w+='\w*'(?:, )?)+\)// if $expression =~ /^CREATE INDEX/;
 	push @wrong, "operator $1 is not qualified"
 	  while $expression =~ /((?<!:)(?<!\@extschema)[-+*\/<>=~!@#%^&|`?]+(?!extschema\@|extowner\@|\.)(?<!\@))/g;
 
@@ -256,7 +292,7 @@ sub complaints_of_statement
 	  if $bare =~ /^(?:ALTER EXTENSION \w+ )?DROP (?:TABLE|VIEW|AGGREGATE) \@extschema\@\.(\w+)/
 	  && !$context->{reverse}{$1};
 	push @wrong, 'SELECT of what is no helper of the script'
-	  if $bare =~ /^SELECT \@extschema\@\.(\w+)/ && !$context->{helpers}{$1};
+	  if $written =~ /^SELECT \@extschema\@\.(\w+)/ && !$context->{helpers}{$1};
 	push @wrong, 'gives tables away: later objects copy the owner of sessions'
 	  if $bare =~ /OWNER TO/ && !$context->{full};
 	if ($bare =~ /^ALTER TABLE .* ADD CONSTRAINT \w+ CHECK/)
@@ -265,7 +301,7 @@ sub complaints_of_statement
 		push @wrong, "CHECK of column $_, whose type the owner may have changed"
 		  for grep { !$context->{columns}{$_} } $check =~ /(?<![\w.])([a-z]\w*)/g;
 	}
-	return map { "$_: $statement" } @wrong;
+	return map { "$_: $written" } @wrong;
 }
 
 # ---------------------------------------------------------------------------
@@ -289,6 +325,8 @@ sub complaints_of_script
 		map { /^CREATE FUNCTION \@extschema\@\.(\w+)/ && $dropped{$1} ? ($1 => 1) : () } @statements };
 	$context{columns} = {
 		map { /ADD COLUMN (\w+)/ ? ($1 => 1) : () } @statements };
+	$context{distributed} = defined $from && $from ne $adoption
+	  && rank($from, $scripts) >= rank('1.5', $scripts) && rank($to, $scripts) >= rank('1.5', $scripts);
 
 	# The versions before: those whose scripts lead here. A step down has all that
 	# its other end had.
@@ -444,21 +482,50 @@ INSERT INTO \@extschema\@.rag_migration_log (version, previous_version) VALUES (
 EOT
 }
 
-my $sample_up = <<'EOT';
-ALTER TABLE @extschema@.messages ADD COLUMN rating pg_catalog.int4;
-ALTER TABLE @extschema@.messages ADD CONSTRAINT ck_rating CHECK (rating OPERATOR(pg_catalog.>=) 0 AND rating IS NOT NULL);
-CREATE INDEX ix_rating ON @extschema@.messages (rating, id) WHERE rating IS NOT NULL;
+my $helpers = <<'EOT';
+CREATE FUNCTION @extschema@.rag_alter_table(tab pg_catalog.text, action pg_catalog.text) RETURNS void
+LANGUAGE c AS 'MODULE_PATHNAME', 'rag_alter_table';
+CREATE FUNCTION @extschema@.rag_ensure_index(index pg_catalog.text, tab pg_catalog.text, definition pg_catalog.text) RETURNS void
+LANGUAGE c AS 'MODULE_PATHNAME', 'rag_ensure_index';
+CREATE FUNCTION @extschema@.rag_drop_index(index pg_catalog.text) RETURNS void
+LANGUAGE c AS 'MODULE_PATHNAME', 'rag_drop_index';
+EOT
+my $no_helpers = <<'EOT';
+DROP FUNCTION @extschema@.rag_alter_table(pg_catalog.text, pg_catalog.text);
+DROP FUNCTION @extschema@.rag_ensure_index(pg_catalog.text, pg_catalog.text, pg_catalog.text);
+DROP FUNCTION @extschema@.rag_drop_index(pg_catalog.text);
+EOT
+
+# by_helper(STATEMENT): the same as a call.
+sub by_helper
+{
+	my ($statement) = @_;
+	my $call = sub {
+		my ($helper, @arguments) = @_;
+		return "SELECT \@extschema\@.$helper(" . join(', ', map { "'" . s/'/''/gr . "'::pg_catalog.text" } @arguments) . ');';
+	};
+
+	return $call->('rag_alter_table', $1, $2) if $statement =~ /^ALTER TABLE \@extschema\@\.(\w+) (.*);$/;
+	return $call->('rag_ensure_index', $1, $2, $3) if $statement =~ /^CREATE INDEX (\w+) ON \@extschema\@\.(\w+) (.*);$/;
+	return $statement;
+}
+
+my $sample_up = $helpers . <<'EOT' . $no_helpers;
+SELECT @extschema@.rag_alter_table('messages'::pg_catalog.text, 'ADD COLUMN rating pg_catalog.int4'::pg_catalog.text);
+SELECT @extschema@.rag_alter_table('messages'::pg_catalog.text, 'ADD CONSTRAINT ck_rating CHECK (rating OPERATOR(pg_catalog.>=) 0 AND rating IS NOT NULL)'::pg_catalog.text);
+SELECT @extschema@.rag_ensure_index('ix_rating'::pg_catalog.text, 'messages'::pg_catalog.text, 'USING btree (rating, id) WHERE rating IS NOT NULL'::pg_catalog.text);
 CREATE FUNCTION @extschema@.rag_rate(id pg_catalog.int8, rating pg_catalog.int4 DEFAULT NULL) RETURNS pg_catalog.bool
 LANGUAGE c AS 'MODULE_PATHNAME', 'rag_rate';
 CREATE OR REPLACE FUNCTION @extschema@.rag_version() RETURNS pg_catalog.text
 LANGUAGE c AS 'MODULE_PATHNAME', 'rag_version_2';
 COMMENT ON FUNCTION @extschema@.rag_rate(pg_catalog.int8, pg_catalog.int4) IS 'IN (a, b) LIKE -- c = d; DELETE';
 EOT
-my $sample_down = <<'EOT';
+my $sample_down = $helpers . <<'EOT' . $no_helpers;
+SELECT @extschema@.rag_drop_index('ix_rating'::pg_catalog.text);
 DROP FUNCTION @extschema@.rag_rate(pg_catalog.int8, pg_catalog.int4);
 CREATE OR REPLACE FUNCTION @extschema@.rag_version() RETURNS pg_catalog.text
 LANGUAGE c AS 'MODULE_PATHNAME', 'rag_version';
-ALTER TABLE @extschema@.messages DROP COLUMN rating;
+SELECT @extschema@.rag_alter_table('messages'::pg_catalog.text, 'DROP COLUMN rating'::pg_catalog.text);
 EOT
 my %samples = (
 	%scripts,
@@ -559,10 +626,22 @@ for my $test (
 	[ q{COMMENT ON FUNCTION @extschema@.rag_rate(int8, int4) IS 'x';}, qr/argument "int8" is not/ ])
 {
 	my ($statement, $expected) = @$test;
-	my %bad = (%samples, $up => sample_step($head, '99.0', $sample_up . $statement));
+	my %bad = (%samples, $up => sample_step($head, '99.0', $helpers . by_helper($statement) . $sample_up =~ s/^\Q$helpers\E//r));
 
 	like(join("\n", lint(%bad)), $expected, $statement =~ s/[^\x20-\x7e]/?/gr);
 }
+
+# Statements that a helper has to say.
+for my $statement (
+	'ALTER TABLE @extschema@.messages ADD COLUMN a pg_catalog.int4;', 'ALTER TABLE @extschema@.messages DROP COLUMN rating;',
+	'CREATE INDEX a ON @extschema@.messages USING btree (rating);', 'CREATE UNIQUE INDEX a ON @extschema@.messages (rating);',
+	'DROP INDEX @extschema@.ix_rating;', 'ALTER INDEX @extschema@.ix_rating RENAME TO a;')
+{
+	like(join("\n", lint(%samples, $up => sample_step($head, '99.0', $sample_up . $statement))), qr/not by rag_.*: Citus would do it twice/, $statement);
+	like(join("\n", lint(%samples, $down => sample_step('99.0', $head, $sample_down . $statement))), qr/not by rag_/, "... in a step down");
+}
+like(join("\n", lint(%samples, $up => sample_step($head, '99.0', by_helper('ALTER TABLE @extschema@.messages ALTER COLUMN role SET STORAGE external;') . $sample_up))),
+	qr/cannot be done to distributed tables/, 'what Citus does not take');
 
 # All of the scripts, otherwise.
 for my $test (

@@ -31,7 +31,7 @@ sub functions_that
 	return split /\n/, sql($node, 'postgres', <<"EOT");
 SELECT proname FROM pg_proc p JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
 JOIN pg_extension e ON e.oid = d.refobjid AND extname = 'rag_events'
-WHERE (provolatile = 'v' AND proname <> 'rag_uuidv7') = $volatile ORDER BY proname
+WHERE (provolatile = 'v' AND proname <> 'rag_uuidv7') = $volatile AND prorettype <> 'internal'::regtype ORDER BY proname
 EOT
 }
 

@@ -61,7 +61,13 @@ my %functions = (
 	rag_open_usage => 'reader editor owner',
 	rag_latency_add => $all,
 	rag_latency_sum => $all,
-	rag_latency_percentile => $all);
+	rag_latency_percentile => $all,
+	rag_distribute => 'owner',
+	rag_undistribute => 'owner',
+	rag_prepare_node => 'owner',
+	rag_wait_for_writers => $all,
+	rag_no_session => $all,
+	rag_delegation_support => $all);
 
 # Table or column => role => what it may. The owner may all, and nobody nothing.
 my %rights = (

@@ -1,0 +1,1 @@
+SELECT rag_add_message(:session, 'user', :content);

@@ -1,0 +1,1 @@
+SELECT * FROM rag_get_messages(:session, 20);

@@ -1,0 +1,1 @@
+SELECT * FROM rag_list_sessions(:user, 20);

@@ -1,0 +1,92 @@
+-- The report, in Markdown, of the measurements on standard input. A ratio is taken within a
+-- round; the tables have the medians.
+\set ON_ERROR_STOP 1
+CREATE TEMP TABLE result (part text, at text, round int, way text, us float8);
+\copy result FROM PSTDIN
+
+CREATE TEMP TABLE way (part text, way text, label text);
+INSERT INTO way VALUES
+  ('add', 'function', '`rag_add_message()`'),
+  ('add', 'statements', 'BEGIN; UPDATE; INSERT; COMMIT'),
+  ('add', 'with', 'WITH … UPDATE … INSERT'),
+  ('add', 'insert', 'INSERT, session not touched'),
+  ('last', 'function', '`rag_get_messages()`'),
+  ('last', 'select', 'SELECT … ORDER BY id DESC LIMIT 20'),
+  ('list', 'function', '`rag_list_sessions()`'),
+  ('list', 'select', 'SELECT with a subquery for the preview'),
+  ('bulk', 'calls', '`rag_add_messages()`, one transaction'),
+  ('bulk', 'each', '`rag_add_messages()`, a transaction each'),
+  ('bulk', 'copy', 'COPY and touch'),
+  ('import', 'import', '`rag_import_session()`, one transaction'),
+  ('import', 'rows', 'COPY of sessions and messages'),
+  ('nodes', 'function', '`rag_add_message()`'),
+  ('nodes', 'statements', 'BEGIN; UPDATE; INSERT; COMMIT');
+
+-- How often ours is as fast as theirs.
+CREATE TEMP TABLE target (n float8, part text, at text, ours text, theirs text, target float8, work text);
+INSERT INTO target VALUES
+  (1, 'add', 'coordinator', 'function', 'statements', 1.5, 'one message'),
+  (2, 'add', 'coordinator', 'function', 'with', NULL, 'one message'),
+  (3, 'add', 'coordinator', 'function', 'insert', NULL, 'one message'),
+  (4, 'add', 'node', 'function', 'statements', 1, 'one message'),
+  (5, 'add', 'node', 'function', 'with', NULL, 'one message'),
+  (6, 'add', 'node', 'function', 'insert', NULL, 'one message'),
+  (7, 'last', 'coordinator', 'function', 'select', 0.83, 'last 20'),
+  (8, 'last', 'node', 'function', 'select', 0.83, 'last 20'),
+  (9, 'list', 'coordinator', 'function', 'select', NULL, 'list of sessions'),
+  (10, 'list', 'node', 'function', 'select', NULL, 'list of sessions'),
+  (11, 'bulk', 'small', 'calls', 'copy', 2, 'bulk, small rows'),
+  (12, 'bulk', 'small', 'each', 'copy', 2, 'bulk, small rows, a transaction each'),
+  (13, 'bulk', 'real', 'calls', 'copy', 2, 'bulk, real rows'),
+  (14, 'bulk', 'real', 'each', 'copy', 2, 'bulk, real rows, a transaction each'),
+  (15, 'import', 'small', 'import', 'rows', 2, 'new conversations, small rows'),
+  (16, 'import', 'real', 'import', 'rows', 2, 'new conversations, real rows');
+
+SET client_min_messages = error; -- Citus says of each view over a temporary table that it is local
+CREATE TEMP VIEW ratio AS
+SELECT t.*, w.label, percentile_cont(0.5) WITHIN GROUP (ORDER BY theirs.us / ours.us) AS ratio,
+  percentile_cont(0.25) WITHIN GROUP (ORDER BY theirs.us / ours.us) AS low,
+  percentile_cont(0.75) WITHIN GROUP (ORDER BY theirs.us / ours.us) AS high
+FROM target AS t JOIN way AS w ON w.part = t.part AND w.way = t.theirs
+  JOIN result AS ours ON ours.part = t.part AND ours.at = t.at AND ours.way = t.ours
+  JOIN result AS theirs ON theirs.part = t.part AND theirs.at = t.at AND theirs.way = t.theirs
+    AND theirs.round = ours.round
+GROUP BY t.n, t.part, t.at, t.ours, t.theirs, t.target, t.work, w.label;
+
+SELECT EXISTS (SELECT FROM ratio) AS measured \gset
+\if :measured
+\qecho '| work | at | against | aimed at | measured | |'
+\qecho '| --- | --- | --- | ---: | ---: | --- |'
+SELECT format('| %s | %s | %s | %s | **%s** (%s to %s) | %s |', work, CASE WHEN part IN ('bulk', 'import') THEN 'coordinator' ELSE at END,
+  label, coalesce('≥ ' || target, ''), round(ratio::numeric, 2), round(low::numeric, 2), round(high::numeric, 2),
+  CASE WHEN ratio < target THEN 'missed' WHEN ratio >= target THEN 'reached' ELSE '' END)
+FROM ratio ORDER BY n;
+
+\qecho
+\qecho '| work | at, or rows | by | µs (bulk: a message) | fastest round |'
+\qecho '| --- | --- | --- | ---: | ---: |'
+SELECT format('| %s | %s | %s | %s | %s |', part, at, label, round(us::numeric, 1), round(fastest::numeric, 1))
+FROM (
+  SELECT part, at, way, percentile_cont(0.5) WITHIN GROUP (ORDER BY us) AS us, min(us) AS fastest
+  FROM result WHERE part <> 'nodes' GROUP BY part, at, way
+) AS r JOIN (SELECT row_number() OVER () AS n, * FROM way) AS w USING (part, way)
+ORDER BY array_position('{add,last,list,bulk,import}', part), at, n;
+\endif
+
+SELECT EXISTS (SELECT FROM result WHERE part = 'nodes') AS nodes \gset
+\if :nodes
+\qecho
+\qecho '| nodes | by | messages a second | against one node |'
+\qecho '| ---: | --- | ---: | ---: |'
+SELECT format('| %s | %s | %s | **%s** (%s to %s) |', at, label, round((1e6 / percentile_cont(0.5) WITHIN GROUP (ORDER BY r.us))::numeric),
+  round((percentile_cont(0.5) WITHIN GROUP (ORDER BY one.us / r.us))::numeric, 2), round((percentile_cont(0.25) WITHIN GROUP (ORDER BY one.us / r.us))::numeric, 2),
+  round((percentile_cont(0.75) WITHIN GROUP (ORDER BY one.us / r.us))::numeric, 2))
+FROM result AS r JOIN way USING (part, way) JOIN (SELECT way, round, us FROM result WHERE part = 'nodes' AND at = '1') AS one USING (way, round)
+WHERE part = 'nodes' GROUP BY way, label, at ORDER BY way, at;
+\endif
+
+\qecho
+SELECT format('%s, Citus %s: a coordinator and %s workers on one machine with %s cores, %s shards, Unix sockets; medians of %s rounds '
+    'taken side by side (in brackets: the middle half of the rounds); synchronous_commit = %s, fsync = %s.',
+    regexp_replace(version(), ' on .*| \(.*', ''), (SELECT extversion FROM pg_extension WHERE extname = 'citus'),
+    :workers, :cores, :shards, :rounds, current_setting('synchronous_commit'), current_setting('fsync'));

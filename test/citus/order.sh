@@ -1,0 +1,57 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2154 # variables of citus.sh and cluster.sh
+#
+# Order: writers in one session on all nodes, while its shard moves, nodes are added, and
+# the sequence of one node is far ahead.
+
+move_ten_times() {
+  local i
+
+  for ((i = 1; i <= 10; i++)); do
+    move_session $((i % 2 + 1)) || return
+  done
+}
+
+# A third worker, as docs/scale-out.md says it.
+add_third_node() {
+  rag_make_node 3 && rag_start_node 3 && rag_add_node 3 && own -o /dev/null -c "SELECT rag_distribute()"
+}
+
+part_order() {
+  local reader
+
+  session=$(app -c "SELECT rag_create_session('maya')")
+  [ "$(node_of "$session")" = 1 ] || move_session 1
+  rm -f "$RAG_TMP/written"
+  follow &
+  reader=$!
+
+  start_writers 0 1 2
+  ok "the session's shard moves ten times under three writers on three nodes" move_ten_times
+  rag_on_node 2 sql -o /dev/null -c "SELECT setval('messages_id_seq', (last_value / 1024 + 1000000) * 1024 + 2) FROM messages_id_seq"
+  ok "a fourth node comes" add_third_node
+  new_calls "$session at 3" 1 | write_at 3 &
+  writers="$writers $!"
+  ok "the shard moves there, under four writers" move_session 3
+  rag_on_node 3 sql -o /dev/null -c "SELECT setval('messages_id_seq', (last_value / 1024 + 5000000) * 1024 + last_value % 1024) FROM messages_id_seq"
+  sleep 0.5
+  ok "and back" move_session 1
+  stop_writers
+  touch "$RAG_TMP/written"
+  wait "$reader"
+  same "no call failed" '' "$(cat "$RAG_TMP"/errors.[0123])"
+  same "a reader who follows the session gets every message, once and in order" \
+    "$(app -c "SELECT id FROM messages WHERE session_id = '$session' ORDER BY id")" "$(cat "$RAG_TMP/followed")"
+  ok "each of them wrote all the while" test "$(cat "$RAG_TMP"/written.[0123] | wc -l)" -gt 400
+  check_messages 0 1 2 3
+  same "each node has its own remainder" '4|t' \
+    "$(app -c "SELECT count(DISTINCT id % 1024), bool_and(id % 1024 IN (SELECT groupid FROM pg_dist_node)) FROM messages WHERE session_id = '$session'")"
+  same "the sequence went past the gaps" t "$(app -c "SELECT max(id) > 6000000::bigint * 1024 FROM messages WHERE session_id = '$session'")"
+  ok "the node goes again" remove_third_node
+}
+
+remove_third_node() {
+  sql -o /dev/null -c "SELECT citus_drain_node('$PGHOST', $((cluster_port + 3)), 'force_logical')" \
+    -c "CALL citus_cleanup_orphaned_resources()" -c "SELECT citus_remove_node('$PGHOST', $((cluster_port + 3)))" &&
+    rag_stop_node 3 fast
+}

@@ -1,0 +1,1 @@
+SELECT '@extschema@.rag_delegation_support(internal)'::regprocedure IS NOT NULL;

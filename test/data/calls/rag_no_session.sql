@@ -1,0 +1,1 @@
+SELECT @extschema@.rag_no_session() IS NULL;

@@ -1,0 +1,1 @@
+SELECT count(@extschema@.rag_undistribute()) = 1;

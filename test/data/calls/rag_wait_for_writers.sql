@@ -1,0 +1,1 @@
+SELECT @extschema@.rag_wait_for_writers() IS NOT NULL;
