@@ -15,8 +15,9 @@
 #
 # Elsewhere, where the image is mounted at /extensions/rag_events, the settings are
 # extension_control_path = '$system:/extensions/rag_events/share' and
-# dynamic_library_path = '$libdir:/extensions/rag_events/lib'. The tests start a server
-# with them and with the files that are made here. They do not build the image itself.
+# dynamic_library_path = '$libdir:/extensions/rag_events/lib'. The tests take the
+# files from the package as it is done here, build the image from them by what begins with
+# FROM scratch, and start a server with what is in it; but not in the image of POSTGRES.
 
 ARG POSTGRES=18
 ARG SUITE=trixie

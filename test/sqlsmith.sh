@@ -52,18 +52,19 @@ SELECT rag_add_messages(s, (SELECT jsonb_agg(jsonb_build_object('role', CASE n %
          'idempotency_key', CASE n % 5 WHEN 0 THEN 'key ' || n END)) FROM generate_series(1, 30) AS n))
 FROM (SELECT rag_create_session('user ' || n % 3, jsonb_build_object('title', n)) AS s FROM generate_series(1, 10) AS n) AS sessions;
 CREATE VIEW ours AS
-SELECT p.oid, p.proname, p.prosrc, p.probin, p.proretset, p.provolatile, pg_get_function_result(p.oid) AS result,
+SELECT p.oid, p.proname, p.prosrc, p.probin, p.proretset, p.provolatile, p.proisstrict, pg_get_function_result(p.oid) AS result,
        pg_get_function_identity_arguments(p.oid) AS named, oidvectortypes(p.proargtypes) AS types, p.pronargs
 FROM pg_proc p JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
-JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'rag_events';
-SELECT format('CREATE FUNCTION %I(%s) RETURNS %s LANGUAGE c %s AS %L, %L', proname || '_' || n, types, result,
-              CASE provolatile WHEN 'v' THEN 'VOLATILE' ELSE 'STABLE' END, probin, prosrc)
-FROM ours, generate_series(1, :aliases) AS n WHERE NOT proretset AND result <> 'void'
+JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'rag_events'
+WHERE p.prokind = 'f'; -- an aggregate calls functions that are here
+SELECT format('CREATE FUNCTION %I(%s) RETURNS %s LANGUAGE c %s %s AS %L, %L', proname || '_' || n, types, result,
+              CASE provolatile WHEN 'v' THEN 'VOLATILE' ELSE 'STABLE' END, CASE WHEN proisstrict THEN 'STRICT' END, probin, prosrc)
+FROM ours, generate_series(1, :aliases) AS n WHERE NOT proretset AND result <> 'void' AND probin IS NOT NULL
 UNION ALL
 SELECT format('CREATE FUNCTION %I(%s) RETURNS text[] LANGUAGE sql VOLATILE AS %L', proname || '_' || n, types,
               format('SELECT array_agg(f::text) FROM %s(%s) AS f', proname,
                      (SELECT string_agg('$' || i, ', ' ORDER BY i) FROM generate_series(1, pronargs) AS i)))
-FROM ours, generate_series(1, :aliases) AS n WHERE proretset OR result = 'void'
+FROM ours, generate_series(1, :aliases) AS n WHERE proretset OR result = 'void' OR probin IS NULL
 \gexec
 -- Values of each type, odd ones among them.
 CREATE TABLE inputs AS
@@ -91,7 +92,7 @@ CREATE VIEW seen_context AS SELECT s.id AS of, c.* FROM sessions s, rag_get_cont
 CREATE VIEW put AS SELECT i.*, rag_put_message(session, role, 'user', role, sources, abs(n), n, who, who, n, metadata) AS c FROM inputs i WHERE n < 50;
 CREATE VIEW reassigned AS SELECT i.*, rag_reassign_sessions(who, role, session) AS c FROM inputs i WHERE n < 9;
 CREATE VIEW expired AS SELECT i.n, e.* FROM inputs i, rag_expire_sessions('1 day', i.n, i.metadata, i.yes) AS e WHERE n < 9;
-CREATE VIEW judged AS SELECT i.*, rag_set_feedback(session, message, n, role, role, who, NULL, who, metadata, who) AS c FROM inputs i WHERE n < 50;
+CREATE VIEW judged AS SELECT i.*, rag_set_feedback(session, message, n, role, role, who, NULL, who, metadata, who) IS NULL AS c FROM inputs i WHERE n < 50;
 CREATE VIEW seen_feedback AS SELECT f.* FROM sessions s, rag_get_feedback(s.id) AS f;
 CREATE VIEW seen_sources AS SELECT * FROM rag_message_sources;
 CREATE VIEW closed AS SELECT i.n, rag_close_days('2000-01-01'::date + i.n) AS c FROM inputs i WHERE n < 9;
@@ -133,7 +134,7 @@ no_crash() { ! grep -E -A 20 'TRAP:|PANIC:|terminated by signal|FATAL:  XX' "$PG
 # errors: of the server's log, one line for each error: SQLSTATE, place in the source,
 # "ours" if the place or the statement that failed is, and the message.
 errors() {
-  awk -v files="$(cd "$RAG_ROOT/src" && echo *.c)" '
+  awk -v files="$(find "$RAG_ROOT/src" -name '*.c' -printf '%f ')" '
     BEGIN { n = split(files, f, " "); for (i = 1; i <= n; i++) ours[f[i]] = 1 }
     function flush() {
       if (state != "") print state "\t" place "\t" (mine ? "ours" : "") "\t" message

@@ -10,8 +10,10 @@
 #include "utils/builtins.h"
 #include "utils/datetime.h"
 #include "utils/fmgrprotos.h"
+#include "utils/formatting.h"
 #include "utils/numeric.h"
 #include "utils/timestamp.h"
+#include "utils/varlena.h"
 
 #include "base/error.h"
 #include "base/json.h"
@@ -28,16 +30,90 @@ rag_error_field(int element, const char *field, const char *expected)
 					expected)));
 }
 
-void
-rag_error_unknown_field(int element, const JsonbValue *name, const char *detail)
+/*
+ * How many letters of the name are to be changed for this one, whatever their case; more
+ * than most if it is more than that. Two letters that are swapped count as one.
+ */
+static int
+wrong_letters(const JsonbValue *name, const char *ours, int most)
 {
+	int len = strlen(ours);
+	int given = name->val.string.len;
+	char *lower;
+	int same = 0;
+
+	if (abs(len - given) > most)
+		return most + 1;
+	lower = asc_tolower(name->val.string.val, given);
+	while (same < Min(len, given) && lower[same] == ours[same])
+		same++;
+	if (same + 1 < len && given == len && lower[same] == ours[same + 1] &&
+		lower[same + 1] == ours[same] && strcmp(lower + same + 2, ours + same + 2) == 0)
+		return 1;
+	return varstr_levenshtein_less_equal(lower, given, ours, len, 1, 1, 1, most, true);
+}
+
+/* So many letters of a long name may be wrong, one of a shorter one, and none of "top_k". */
+bool
+rag_json_is_misspelt(const JsonbValue *name, const char *ours)
+{
+	int len = strlen(ours);
+	int most = len < 6 ? 0 : len < 8 ? 1 :
+									   2;
+
+	return wrong_letters(name, ours, most) <= most;
+}
+
+static const char *
+nearest_name(const JsonbValue *name, const List *names)
+{
+	const char *nearest = NULL;
+	int least = PG_INT32_MAX;
+	ListCell *lc;
+
+	foreach (lc, names)
+	{
+		const char *ours = lfirst(lc);
+		int most = Min(strlen(ours) / 3, 3);
+		int wrong = wrong_letters(name, ours, most);
+
+		if (wrong <= most && wrong < least)
+		{
+			nearest = ours;
+			least = wrong;
+		}
+	}
+	return nearest;
+}
+
+static char *
+join_names(const List *names)
+{
+	StringInfoData joined;
+	ListCell *lc;
+
+	initStringInfo(&joined);
+	foreach (lc, names)
+		appendStringInfo(&joined, "%s%s", joined.len > 0 ? ", " : "", (char *) lfirst(lc));
+	return joined.data;
+}
+
+void
+rag_error_unknown_field(int element, const JsonbValue *name, const char *owner,
+						const List *names, const char *missing)
+{
+	const char *nearest = nearest_name(name, names);
+
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("%sunknown field \"%.*s\"", rag_element(element),
 					pg_mbcliplen(name->val.string.val, name->val.string.len,
 								 FIELD_SHOWN),
 					name->val.string.val),
-			 errdetail_internal("%s", detail)));
+			 errdetail("%s has these fields: %s.", owner, join_names(names)),
+			 nearest	 ? errhint("Perhaps you meant \"%s\".", nearest) :
+				 missing ? errhint("There is no \"%s\".", missing) :
+						   0));
 }
 
 bool

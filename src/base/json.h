@@ -9,6 +9,7 @@
 
 #include "base/compat.h"
 
+#include "nodes/pg_list.h"
 #include "utils/jsonb.h"
 
 /* Is the JSON string equal to this text? */
@@ -71,11 +72,17 @@ extern int32 rag_int32_from_json(int element, const char *field,
 pg_noreturn extern void rag_error_field(int element, const char *field,
 										const char *expected);
 
+/* Is the name of a field this one but for its case, a letter or two, or a swap of two? */
+extern bool rag_json_is_misspelt(const JsonbValue *name, const char *ours);
+
 /*
- * Raises 22023: there is no field with this name; detail says which fields there are.
+ * Raises 22023: there is no field with this name. owner has those in names, a list of
+ * char *. The hint is the one of them that comes near, or else missing, which may be
+ * NULL: one that should be there and is not.
  */
 pg_noreturn extern void rag_error_unknown_field(int element, const JsonbValue *name,
-												const char *detail);
+												const char *owner, const List *names,
+												const char *missing);
 
 /* A JSON value that points to the string. */
 extern JsonbValue rag_json_string(const char *str, int len);

@@ -132,13 +132,16 @@ value_from_json(int col, JsonbValue *value)
 static int
 column_of(const JsonbValue *name)
 {
+	List *known = NIL;
+
 	for (int col = FEEDBACK_MESSAGE_ID; col < RAG_FEEDBACK_NCOLUMNS; col++)
 	{
 		if (rag_json_equals(name, rag_feedback_columns[col].name))
 			return col;
 	}
-	rag_error_unknown_field(0, name,
-							"Feedback has these fields: message_id, source_no, name, rater, score, label, comment, metadata, created_at, updated_at.");
+	for (int col = FEEDBACK_MESSAGE_ID; col < RAG_FEEDBACK_NCOLUMNS; col++)
+		known = lappend(known, (char *) rag_feedback_columns[col].name);
+	rag_error_unknown_field(0, name, "Feedback", known, NULL);
 }
 
 /* A JSON null means "not given". */

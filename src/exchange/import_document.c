@@ -123,16 +123,28 @@ read_id(Document *document, const JsonbValue *value)
 	document->conversation->nulls[SESSION_ID] = ' ';
 }
 
-/* A name that is that of a field of ours, or nearly so. */
-static bool
-is_misspelt(const JsonbValue *name)
+/* The fields of a document of ours. */
+static List *
+known_fields(void)
 {
+	List *known = NIL;
+
 	for (int col = 0; col < RAG_SESSION_NCOLUMNS; col++)
+		known = lappend(known, (char *) rag_session_columns[col].field);
+	return lappend(lappend(known, "messages"), "feedback");
+}
+
+static bool
+is_misspelt(const JsonbValue *name, const List *known)
+{
+	ListCell *lc;
+
+	foreach (lc, known)
 	{
-		if (rag_is_misspelt(name, rag_session_columns[col].field))
+		if (rag_json_is_misspelt(name, lfirst(lc)))
 			return true;
 	}
-	return rag_is_misspelt(name, "messages") || rag_is_misspelt(name, "feedback");
+	return false;
 }
 
 static void
@@ -145,9 +157,13 @@ keep_field(Document *document, const char *name, int len, const JsonbValue *valu
 static void
 read_unknown_field(Document *document, const JsonbValue *name, const JsonbValue *value)
 {
-	if (document->form->is_ours && (document->source->strict || is_misspelt(name)))
-		rag_error_unknown_field(0, name,
-								"A conversation has these fields: session_id, user_id, created_at, updated_at, metadata, messages, feedback.");
+	if (document->form->is_ours)
+	{
+		const List *known = known_fields();
+
+		if (document->source->strict || is_misspelt(name, known))
+			rag_error_unknown_field(0, name, "A conversation", known, NULL);
+	}
 	keep_field(document, name->val.string.val, name->val.string.len, value);
 }
 

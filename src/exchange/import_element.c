@@ -18,6 +18,7 @@
 typedef struct Reading
 {
 	RagElement *element;
+	bool has_content;	 /* there is a field that is called so */
 	JsonbValue fallback; /* null: there is none */
 } Reading;
 
@@ -151,15 +152,26 @@ read_value(Reading *reading, const RagField *field, const JsonbValue *name,
 	pg_unreachable();
 }
 
+/* Could the value of an unknown field be the content, which is missing so far? */
+static bool
+may_be_content(const Reading *reading, const JsonbValue *value)
+{
+	return !reading->has_content && reading->element->unknown.type == jbvNull &&
+		(reading->element->form->flags & FORM_MISSPELT) != 0 &&
+		(value->type == jbvString || rag_json_is_array(value));
+}
+
 static void
 read_field(Reading *reading, const JsonbValue *name, JsonbValue *value)
 {
 	RagElement *element = reading->element;
 	RagField field = rag_find_field(element->form, element->strict, element->place,
-									element->kind, name, value);
+									element->kind, reading->has_content, name, value);
 
 	if (read_value(reading, &field, name, value))
 		return;
+	if (field.action == CHAT_UNKNOWN && may_be_content(reading, value))
+		element->unknown = *name;
 	if (field.action == CHAT_UNKNOWN ? value->type == jbvNull : rag_json_is_empty(value))
 		return;
 	element->has_call |= field.action == CHAT_CALL || field.action == CHAT_SPOKEN;
@@ -175,6 +187,7 @@ read_fields(Reading *reading, JsonbContainer *object)
 	JsonbValue name;
 	JsonbValue value;
 
+	reading->has_content = getKeyJsonValueFromContainer(object, "content", strlen("content"), &value);
 	(void) JsonbIteratorNext(&it, &name, true); /* WJB_BEGIN_OBJECT */
 	while (JsonbIteratorNext(&it, &name, true) == WJB_KEY)
 	{
@@ -209,8 +222,8 @@ read_outer_fields(Reading *reading, JsonbContainer *object)
 		else if (rag_json_equals(&name, "type") || rag_json_equals(&name, "created_at"))
 			read_field(reading, &name, &value);
 		else
-			rag_error_unknown_field(place, &name,
-									"Such a message has these fields: type, data, created_at.");
+			rag_error_unknown_field(place, &name, "Such a message",
+									list_make3("type", "data", "created_at"), NULL);
 	}
 	return data;
 }
@@ -299,6 +312,7 @@ rag_read_element(RagElement *element, const JsonbValue *value, Oid nspoid)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("%snot a JSON object", rag_element(element->place))));
 	element->value = *value;
+	element->unknown.type = jbvNull;
 	element->form = rag_find_form(element->place, value);
 	element->kind = rag_find_kind(element->form, element->place, value, nspoid);
 	element->strict = (element->form->flags & FORM_STRICT) != 0 ||
@@ -317,4 +331,13 @@ rag_read_element(RagElement *element, const JsonbValue *value, Oid nspoid)
 	use_fallback(&reading);
 	find_items(element);
 	keep_content(element);
+}
+
+void
+rag_error_no_content(const RagElement *element, Oid nspoid)
+{
+	if (element->unknown.type != jbvNull)
+		rag_error_no_such_field(element->form, element->place, element->kind,
+								&element->unknown, "content");
+	rag_error_null(nspoid, "messages", "content", element->place);
 }

@@ -23,8 +23,9 @@ typedef struct RagElement
 	JsonbValue value;	 /* all of it */
 	RagMessage *message; /* where the columns go */
 	bool has_id;
-	int64 id;	   /* that it had */
-	bool has_call; /* the content may be missing */
+	int64 id;			/* that it had */
+	bool has_call;		/* the content may be missing */
+	JsonbValue unknown; /* a field that may be the missing content; null: none */
 	RagContent content;
 	RagExtra extra;
 } RagElement;
@@ -37,5 +38,11 @@ typedef struct RagElement
  * 23514 for another role.
  */
 extern void rag_read_element(RagElement *element, const JsonbValue *value, Oid nspoid);
+
+/*
+ * Raises an error for an element without a content: 22023 if it may be in a field that is
+ * not known, and else 22004.
+ */
+pg_noreturn extern void rag_error_no_content(const RagElement *element, Oid nspoid);
 
 #endif /* RAG_IMPORT_ELEMENT_H */

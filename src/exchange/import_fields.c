@@ -7,8 +7,6 @@
 #include "catalog/pg_type_d.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
-#include "utils/formatting.h"
-#include "utils/varlena.h"
 
 #include "base/error.h"
 #include "base/json.h"
@@ -76,31 +74,32 @@ is_our_column(int col)
 		col != COL_CONTENT && col != COL_CREATED_AT;
 }
 
-static void
-append_name(StringInfo names, const char *name)
-{
-	appendStringInfo(names, "%s%s", names->len > 0 ? ", " : "", name);
-}
-
-static char *
+static List *
 known_fields(const RagField *field, int kind)
 {
-	StringInfoData known;
+	List *known = NIL;
 
-	initStringInfo(&known);
 	for (; field->name; field++)
 	{
 		if ((field->kinds & kind) == 0)
 			continue;
 		if (field->name[0] != '\0')
-			append_name(&known, field->name);
+			known = lappend(known, (char *) field->name);
 		for (int col = 0; field->name[0] == '\0' && col < RAG_NCOLUMNS; col++)
 		{
 			if (is_our_column(col))
-				append_name(&known, rag_columns[col].name);
+				known = lappend(known, (char *) rag_columns[col].name);
 		}
 	}
-	return psprintf("Such a message has these fields: %s.", known.data);
+	return known;
+}
+
+void
+rag_error_no_such_field(const RagForm *form, int place, int kind, const JsonbValue *name,
+						const char *missing)
+{
+	rag_error_unknown_field(place, name, "Such a message", known_fields(form->fields, kind),
+							missing);
 }
 
 /*
@@ -119,22 +118,6 @@ has_name(RagField *field, const JsonbValue *name)
 	return true;
 }
 
-/* So many letters of a long name may be wrong, one of a shorter one, and none of "top_k". */
-bool
-rag_is_misspelt(const JsonbValue *name, const char *ours)
-{
-	int len = strlen(ours);
-	int given = name->val.string.len;
-	int wrong = len < 6 ? 0 : len < 8 ? 1 :
-										2;
-	char *lower = asc_tolower(name->val.string.val, given);
-
-	if (abs(len - given) > wrong)
-		return false;
-	return varstr_levenshtein_less_equal(lower, given, ours, len, 1, 1, 1, wrong,
-										 true) <= wrong;
-}
-
 /* Could the value be one of the column? */
 static bool
 may_be_of_column(const JsonbValue *value, int col)
@@ -147,26 +130,33 @@ may_be_of_column(const JsonbValue *value, int col)
 		case INT4OID:
 			return value->type == jbvNumeric;
 		default:
-			return value->type == jbvString;
+			return value->type == jbvString ||
+				(col == COL_CONTENT && rag_json_is_array(value));
 	}
 }
 
-/* A name that nearly is that of a column, with a value for it, is meant for that. */
+/*
+ * A name that nearly is that of a column, with a value for it, is meant for that; for the
+ * content, if there is none. A context is something else.
+ */
 static bool
-is_misspelt_column(const JsonbValue *name, const JsonbValue *value)
+is_misspelt_column(const JsonbValue *name, const JsonbValue *value, bool has_content)
 {
 	for (int col = 0; col < RAG_NCOLUMNS; col++)
 	{
-		if ((rag_columns[col].may & RAG_IN_JSON) != 0 && col != COL_ROLE &&
-			col != COL_CONTENT && may_be_of_column(value, col) &&
-			rag_is_misspelt(name, rag_columns[col].name))
+		if ((rag_columns[col].may & RAG_IN_JSON) == 0 || col == COL_ROLE)
+			continue;
+		if (col == COL_CONTENT && (has_content || rag_json_equals(name, "context")))
+			continue;
+		if (may_be_of_column(value, col) &&
+			rag_json_is_misspelt(name, rag_columns[col].name))
 			return true;
 	}
 	return false;
 }
 
 RagField
-rag_find_field(const RagForm *form, bool strict, int place, int kind,
+rag_find_field(const RagForm *form, bool strict, int place, int kind, bool has_content,
 			   const JsonbValue *name, const JsonbValue *value)
 {
 	RagField unknown = {.action = CHAT_UNKNOWN};
@@ -188,7 +178,9 @@ rag_find_field(const RagForm *form, bool strict, int place, int kind,
 		if ((field.kinds & kind) != 0 && has_name(&field, name))
 			return field;
 	}
-	if (strict || ((form->flags & FORM_MISSPELT) != 0 && is_misspelt_column(name, value)))
-		rag_error_unknown_field(place, name, known_fields(form->fields, kind));
+	if ((form->flags & FORM_MISSPELT) != 0)
+		strict = strict || is_misspelt_column(name, value, has_content);
+	if (strict)
+		rag_error_no_such_field(form, place, kind, name, has_content ? NULL : "content");
 	return unknown;
 }

@@ -113,18 +113,22 @@ extern int rag_find_kind(const RagForm *form, int place, const JsonbValue *eleme
 						 Oid nspoid);
 
 /*
- * What becomes of a field of such a message. In a form that is not strict, an unknown
- * field is CHAT_UNKNOWN, unless it looks like one of ours that is misspelt.
+ * What becomes of a field of such a message, which has a content or not. In a form that
+ * is not strict, an unknown field is CHAT_UNKNOWN, unless it looks like one of ours that
+ * is misspelt.
  *
  * Raises 22023 if there is no such field.
  */
 extern RagField rag_find_field(const RagForm *form, bool strict, int place, int kind,
-							   const JsonbValue *name, const JsonbValue *value);
+							   bool has_content, const JsonbValue *name,
+							   const JsonbValue *value);
+
+/* Raises 22023: such a message has no field with this name. missing may be NULL. */
+pg_noreturn extern void rag_error_no_such_field(const RagForm *form, int place, int kind,
+												const JsonbValue *name,
+												const char *missing);
 
 /* The forms, as an error names them: "A (with "x"), B (with "y" and "z")". */
 extern const char *rag_known_forms(void);
-
-/* Is it the name of a field of ours, or nearly that? */
-extern bool rag_is_misspelt(const JsonbValue *name, const char *ours);
 
 #endif /* RAG_IMPORT_FORMS_H */

@@ -102,7 +102,7 @@ rag_add_system_message(RagInstructions *given, const RagElement *element, Oid ns
 	JsonbValue buffer;
 
 	if (content == NULL)
-		rag_error_null(nspoid, "messages", "content", element->place);
+		rag_error_no_content(element, nspoid);
 	if (is_taken_back(element))
 	{
 		check_system_message(element);

@@ -57,7 +57,7 @@ add_row(Reader *reader, int kind, int place, text *content)
 	message->values[COL_ROLE] = CStringGetTextDatum(kind == CHAT_USER ? "user" : "assistant");
 	message->isnull[COL_ROLE] = false;
 	message->values[COL_CONTENT] = PointerGetDatum(content);
-	message->isnull[COL_CONTENT] = content == NULL;
+	message->isnull[COL_CONTENT] = false;
 	rag_check_message(message, reader->source->nspoid);
 	if (kind == CHAT_ASSISTANT)
 		reader->assistant = n;
@@ -166,6 +166,8 @@ add_message(Reader *reader, RagElement *element)
 
 	if (content == NULL && element->has_call)
 		content = cstring_to_text("");
+	if (content == NULL)
+		rag_error_no_content(element, reader->source->nspoid);
 	if (joins(reader, element))
 	{
 		n = reader->open;

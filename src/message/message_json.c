@@ -12,19 +12,20 @@
 #include "message/message.h"
 #include "message/message_json.h"
 
-static const char *
-known_fields(void)
+pg_noreturn static void
+error_unknown_field(int element, const JsonbValue *object, const JsonbValue *name)
 {
-	StringInfoData known;
+	const char *content = rag_columns[COL_CONTENT].name;
+	List *known = NIL;
+	JsonbValue buffer;
 
-	initStringInfo(&known);
 	for (int col = 0; col < RAG_NCOLUMNS; col++)
 	{
 		if ((rag_columns[col].may & RAG_IN_JSON) != 0)
-			appendStringInfo(&known, "%s%s", known.len > 0 ? ", " : "",
-							 rag_columns[col].name);
+			known = lappend(known, (char *) rag_columns[col].name);
 	}
-	return psprintf("A message has these fields: %s.", known.data);
+	rag_error_unknown_field(element, name, "A message", known,
+							rag_json_field(object, content, &buffer) ? NULL : content);
 }
 
 Datum
@@ -71,7 +72,7 @@ message_from_json(RagMessage *message, const JsonbValue *object)
 		RagColumn col = rag_column_of_field(&value);
 
 		if (col == RAG_NCOLUMNS)
-			rag_error_unknown_field(message->element, &value, known_fields());
+			error_unknown_field(message->element, object, &value);
 		(void) JsonbIteratorNext(&it, &value, true);
 		if (value.type == jbvNull)
 			continue;

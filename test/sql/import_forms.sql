@@ -167,6 +167,19 @@ SELECT conversation, pg_temp.try(conversation) FROM (VALUES
   (4, '[{"role": "user", "content": "x", "souces": [1]}]'), (5, '[{"role": "user", "content": "x", "source": {"a": 1}}]'), (6, '[{"role": "user", "content": "x", "latency_sm": 1}]'), (7, '[{"role": "user", "content": "x", "Metadata": {}}]'),
   (8, '[{"role": "user", "content": "x", "query_tpye": "x"}]'), (9, '{"messages": [], "session-id": "x"}'), (10, '{"messages": [], "meta_data": {}}'), (11, '{"mesages": []}'), (12, '[{"role": "user", "contnet": "x"}]'), (13, '[{"Role": "user", "content": "x"}]'),
   (14, '[{"role": "tool", "content": "x", "top_k": 1}]'), (15, '[{"role": "system", "content": "x", "sources": []}]')) AS v (n, conversation) ORDER BY n;
+-- The content by another name, where there is none: text does not get lost. The hint is the name that is near, or missing.
+SELECT line, concat_ws(' ', code, d.message, hint) AS error FROM (VALUES
+  (1, '{"role": "user", "contents": "x"}'), (2, '{"role": "user", "conten": "x"}'), (3, '{"role": "user", "Content": "x"}'), (4, '{"role": "user", "contnet": [{"type": "text", "text": "x"}]}'), (5, '{"role": "user", "text": "x"}'), (6, '{"role": "user", "message": "x", "a": 1}'),
+  (7, '{"role": "assistant", "contents": "x", "tool_calls": [{"id": "c"}]}'), (8, '{"role": "system", "contents": "x"}'), (9, '{"role": "system", "text": "x"}'), (10, '{"role": "tool", "tool_call_id": "c", "contents": "x"}'), (11, '{"role": "user", "context": "x"}'), (12, '{"role": "user", "content": "x", "soucres": []}'), (13, '{"role": "user", "contents": "x", "top_k": 1}'),
+  (14, '{"role": "user", "text": 1}'), (15, '{"role": "user", "content": null, "text": "x"}'), (16, '{"role": "user"}'), (17, '{"role": "user", "name": "x"}')) AS v (n, line),
+  pg_temp.diagnose(format('SELECT rag_import_session(''[%s]'')', line)) AS d ORDER BY n;
+SELECT pg_temp.try('{"messages": [{"role": "user", "content": "x"}, {"role": "user", "contents": "x"}]}');
+-- The other way in.
+SELECT line, concat_ws(' ', code, d.message, hint) AS error FROM (VALUES
+  (1, '{"role": "user", "contents": "x"}'), (2, '{"role": "user", "Content": "x"}'), (3, '{"role": "user", "text": "x"}'), (4, '{"role": "user", "content": "x", "topk": 1}'), (5, '{"role": "user", "content": "x", "mood": 1}'), (6, '{"rol": "user", "content": "x"}')) AS v (n, line),
+  pg_temp.diagnose(format('SELECT rag_add_messages(%L, ''[%s]'')', (SELECT max(id::text) FROM sessions), line)) AS d ORDER BY n;
+-- Other programs have fields that are called nearly so, beside a content or what stands for it.
+SELECT pg_temp.import('[{"role": "user", "content": "x", "contents": "y"}, {"role": "assistant", "context": "y", "tool_calls": [{"id": "c"}]}, {"role": "tool", "tool_call_id": "c", "context": "y", "text": "z"}, {"type": "ai", "data": {"content": "", "contents": "y"}}]');
 -- What only sounds like it, is not.
 SELECT conversation, pg_temp.try(conversation) FROM (VALUES (1, '[{"role": "user", "content": "x", "source": "web", "context": ["y"], "top_p": 1}]'), (2, '{"messages": [], "source": [1], "message_count": 1}')) AS v (n, conversation) ORDER BY n;
 
