@@ -59,8 +59,8 @@ extern void rag_check_max(FunctionCallInfo fcinfo, int arg, const char *name);
 extern bool rag_may_show_keys(Oid nspoid, const char *table);
 
 /*
- * Raises 25001 if the transaction, which may wait for others, would not see what they did:
- * that of an isolation level above READ COMMITTED.
+ * Raises 25001 if the transaction, which may wait for others, would not see what they
+ * did: that of an isolation level above READ COMMITTED.
  */
 extern void rag_require_read_committed(const char *what);
 

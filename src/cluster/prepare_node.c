@@ -45,7 +45,7 @@ prepare_sequence(Oid nspoid, const char *sequence, int64 last_id)
 					(last_id / RAG_ID_STEP + 1) * RAG_ID_STEP + node % RAG_ID_STEP);
 }
 
-/* Raises 55000 if the tables of this node have rows, which nobody would see any longer. */
+/* Raises 55000 if the tables have rows, which nobody would see any longer. */
 static void
 require_empty_tables(Oid nspoid)
 {

@@ -153,8 +153,8 @@ last_id_of_all_nodes(Oid nspoid)
  * by the owner of the tables; where they are not distributed it does nothing.
  *
  * Errors: 08006 a node does not answer; 23505 two messages have the same id; 25001 in
- * REPEATABLE READ and SERIALIZABLE; 42501 not the owner; 55000 this is not the coordinator, or row security is
- * forced on the owner. Since 1.5.
+ * REPEATABLE READ and SERIALIZABLE; 42501 not the owner; 55000 this is not the
+ * coordinator, or row security is forced on the owner. Since 1.5.
  */
 PG_FUNCTION_INFO_V1(rag_undistribute);
 Datum

@@ -88,8 +88,9 @@ extern void rag_delete_feedback_from(const RagSession *session, int64 from_id);
 extern void rag_delete_feedback_of(Oid table, Datum session_ids, Oid nspoid);
 
 /*
- * Has a person judged anything, in other sessions than these (uuid[], or NULL), and except
- * those whose metadata contains an object of the array keep, which may be (Datum) 0?
+ * Has a person judged anything, in other sessions than these (uuid[], or NULL), and
+ * except those whose metadata contains an object of the array keep, which may be
+ * (Datum) 0?
  */
 extern bool rag_has_judged(Datum rater, Datum keep, ArrayType *elsewhere, Oid nspoid);
 

@@ -290,7 +290,8 @@ static void
 find_sessions(Batch *batch, const RagStatement *statements, Datum *values, char *nulls,
 			  bool has_max, int32 max)
 {
-	bool secured = statements == users_sql && !batch->dry_run && is_secured(batch->nspoid);
+	bool secured = statements == users_sql && !batch->dry_run &&
+		is_secured(batch->nspoid);
 	uint64 found;
 	uint64 seen = 0;
 

@@ -54,7 +54,7 @@ part_order() {
 # Three sessions are written to at the coordinator meanwhile. (Ids of several sessions show
 # whether one was drawn twice: within a session they ascend in any case.)
 distribute_under_writers() {
-  local writer sessions=() writers_node=0
+  local writer sessions=()
 
   own -c "SELECT rag_undistribute()"
   rm -f "$RAG_TMP/enough"
@@ -77,7 +77,7 @@ distribute_under_writers() {
   same "no id was drawn twice" 0 "$(own -c "SELECT count(*) - count(DISTINCT id) FROM messages")"
   for writer in 1 2 3; do
     session=${sessions[writer]}
-    check_messages "$writer"
+    writers_node=0 check_messages "$writer"
   done
   own -c "SELECT rag_distribute(8)"
 }
@@ -87,8 +87,9 @@ until_all_write() {
   local writer before
 
   for writer in 1 2 3; do
-    before=$(cat "$RAG_TMP/written.$writer" 2>/dev/null | wc -l)
-    until [ "$(cat "$RAG_TMP/written.$writer" 2>/dev/null | wc -l)" -gt $((before + 20)) ]; do sleep 0.1; done
+    touch "$RAG_TMP/written.$writer"
+    before=$(wc -l <"$RAG_TMP/written.$writer")
+    until [ "$(wc -l <"$RAG_TMP/written.$writer")" -gt $((before + 20)) ]; do sleep 0.1; done
   done
 }
 
