@@ -24,9 +24,9 @@ typedef struct RagFoundRow
  * keys are for the index's first columns. Returns false if there is no such row.
  *
  * Unlike a scan it does not prune the page. Scans do as soon as less than a tenth of it
- * is free, and the page of a row that is updated all the time always is like that: pruning
- * it each time costs more than finding the row. rag_update_row() prunes it when its room
- * is used up.
+ * is free, and the page of a row that is updated all the time always is like that:
+ * pruning it each time costs more than finding the row. rag_update_row() prunes it when
+ * its room is used up.
  */
 extern bool rag_find_row(Relation rel, Oid index, ScanKey keys, int nkeys,
 						 RagFoundRow *found);
