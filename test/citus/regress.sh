@@ -101,6 +101,7 @@ regress_output() {
     -e 's/^(CREATE ROLE [^;]*) LOGIN;$/\1;/' \
     -e '/^(psql:[^ ]* )?WARNING:  .* has dependency on unsupported object/d; /^DETAIL: .* will be created only locally$/d' \
     -e 's/\b([a-z_]+)_10[0-9]{4}\b/\1/g' \
+    -e 's/ for shard 10[0-9]{4} / for a shard /' \
     -e 's/ +/ /g; s/---+/--/g; s/--(\+--)+/--/g; s/ +$//' "$1" |
     awk '/^(CONTEXT: )?(SQL statement "|while executing command on )/ { skip = 1 }
       !skip { print }

@@ -28,6 +28,21 @@ part_usage() {
   same "not while a node is away" 08006 "$(PGUSER=own state "SELECT rag_close_days('$day')")"
   rag_start_node 2
   same "and then it does" 1 "$(own -c "SELECT rag_close_days('$day')")"
+  an_erasure_is_kept
+}
+
+# A session that a policy for UPDATE keeps from being locked is not erased, and not passed
+# over either.
+an_erasure_is_kept() {
+  app -c "SELECT rag_create_session('kept')" >/dev/null
+  own -c "ALTER TABLE sessions ENABLE ROW LEVEL SECURITY" -c "CREATE POLICY see ON sessions FOR SELECT USING (true)" \
+    -c "CREATE POLICY go ON sessions FOR DELETE USING (true)" -c "GRANT SELECT, DELETE ON rag_usage_daily TO app"
+  same "an erasure that a policy keeps from locking a session is an error" 27000 \
+    "$(PGUSER=app state "SELECT sessions FROM rag_erase_user('kept')")"
+  own -c "CREATE POLICY lock ON sessions FOR UPDATE USING (true)"
+  same "and done where policies allow it" '1|f' "$(app -c "SELECT sessions, more FROM rag_erase_user('kept')")"
+  own -c "DROP POLICY see ON sessions" -c "DROP POLICY go ON sessions" -c "DROP POLICY lock ON sessions" \
+    -c "ALTER TABLE sessions DISABLE ROW LEVEL SECURITY" -c "REVOKE DELETE ON rag_usage_daily FROM app"
 }
 
 # waits CALL: it is still there after a while, and a process waits for a transaction.
