@@ -79,7 +79,33 @@ distribute_under_writers() {
     session=${sessions[writer]}
     writers_node=0 check_messages "$writer"
   done
-  own -c "SELECT rag_distribute(8)"
+  distribute_beside_a_writer
+}
+
+# The ids of the other nodes begin after those that were drawn while rag_distribute() waited.
+distribute_beside_a_writer() {
+  local writer caller
+
+  coproc WRITER { PGUSER=app psql -X -q -A -t 2>&1; }
+  writer=$WRITER_PID
+  echo "BEGIN; SELECT rag_add_message('$session', 'user', 'first');" >&"${WRITER[1]}"
+  read -r _ <&"${WRITER[0]}"
+  own -c "SELECT rag_distribute(8)" &
+  caller=$!
+  ok "rag_distribute() waits for a writer" waits_for_tables
+  echo "SELECT count(rag_add_message('$session', 'user', 'more')) FROM generate_series(1, 3000); COMMIT; \\q" >&"${WRITER[1]}"
+  wait "$writer"
+  wait "$caller"
+  same "and no node begins with an id that it has drawn meanwhile" 't t' \
+    "$(for node in 1 2; do rag_on_node "$node" sql -c "SELECT last_value > (SELECT max(id) FROM messages) FROM messages_id_seq"; done | paste -s -d ' ')"
+}
+
+waits_for_tables() {
+  for _ in {1..200}; do
+    [ "$(sql -c "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'relation'")" = 0 ] || return 0
+    sleep 0.05
+  done
+  return 1
 }
 
 # until_all_write: each of the three has added more messages.
