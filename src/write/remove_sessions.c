@@ -293,26 +293,26 @@ find_sessions(Batch *batch, const RagStatement *statements, Datum *values, char 
 	bool secured = statements == users_sql && !batch->dry_run &&
 		is_secured(batch->nspoid);
 	uint64 found;
-	uint64 seen = 0;
+	bool kept;
 
 	values[2] = Int64GetDatum((int64) max + 1);
 	nulls[2] = has_max ? ' ' : 'n';
-	if (secured)
-		seen = rag_execute(&statements[LOOK], batch->nspoid, values, nulls);
 	if (!batch->dry_run && rag_is_distributed(batch->nspoid))
 	{
 		found = lock_by_shard(batch, statements, values, nulls, has_max, max);
-		seen = has_max ? Min(found, (uint64) max) : found;
-		if (secured && (uint64) batch->sessions < seen)
-			error_kept(batch->nspoid);
+		kept = (uint64) batch->sessions < (has_max ? Min(found, (uint64) max) : found);
 	}
 	else
 	{
+		uint64 seen =
+			secured ? rag_execute(&statements[LOOK], batch->nspoid, values, nulls) : 0;
+
 		found = rag_execute(&statements[batch->dry_run ? LOOK : LOOK_AND_LOCK],
 							batch->nspoid, values, nulls);
 		take_sessions(batch, found);
+		kept = found < seen;
 	}
-	if (found < seen)
+	if (secured && kept)
 		error_kept(batch->nspoid);
 	batch->more = has_max && found > (uint64) max;
 	batch->sessions = batch->more ? Min(batch->sessions, max) : batch->sessions;
