@@ -21,6 +21,7 @@
 #include "base/distributed.h"
 #include "base/error.h"
 #include "base/schema.h"
+#include "base/workers.h"
 #include "cluster/cluster.h"
 #include "cluster/prepare_node.h"
 
@@ -128,30 +129,17 @@ become_superuser(Oid superuser)
 	return before;
 }
 
-/*
- * Runs statements of PL/pgSQL on every other node, as the caller, in a transaction of
- * their own. That one may wait for locks of ours, which no detector of deadlocks sees; so
- * it does not wait for good.
- */
 static void
-run_on_workers(const char *statements)
+prepare_by(const char *statements)
 {
-	HeapTuple row;
-	TupleDesc desc;
-	char *block = psprintf("BEGIN SET LOCAL lock_timeout = '1min'; %s END", statements);
+	const RagWorkerAnswer *failure = rag_do_on_workers(statements);
 
-	rag_cluster_run("SELECT nodename, nodeport, result FROM run_command_on_workers(%s) WHERE NOT success",
-					quote_literal_cstr(psprintf("DO %s", quote_literal_cstr(block))));
-	if (SPI_processed == 0)
-		return;
-	row = SPI_tuptable->vals[0];
-	desc = SPI_tuptable->tupdesc;
-	ereport(ERROR,
-			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			 errmsg("the tables could not be prepared on node %s:%s",
-					SPI_getvalue(row, desc, 1), SPI_getvalue(row, desc, 2)),
-			 errdetail_internal("%s", SPI_getvalue(row, desc, 3)),
-			 errhint("Every node needs the extension in the same schema and version, created by the same role.")));
+	if (failure)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the tables could not be prepared on node %s", failure->node),
+				 errdetail_internal("%s", failure->result),
+				 errhint("Every node needs the extension in the same schema and version, created by the same role.")));
 }
 
 static void
@@ -159,8 +147,8 @@ prepare_workers(Oid nspoid, int64 last_id)
 {
 	const char *schema = quote_identifier(rag_namespace_name(nspoid));
 
-	run_on_workers(psprintf("PERFORM %s.rag_prepare_node(" INT64_FORMAT ", %s);", schema,
-							last_id, ddl_of_owner(nspoid)));
+	prepare_by(psprintf("PERFORM %s.rag_prepare_node(" INT64_FORMAT ", %s);", schema,
+						last_id, ddl_of_owner(nspoid)));
 }
 
 /*
@@ -210,7 +198,7 @@ give_nodes_to_owner(Oid superuser)
 						 " END IF;",
 						 made_by_superuser, owner);
 	}
-	run_on_workers(block.data);
+	prepare_by(block.data);
 	rag_become_again(user);
 }
 

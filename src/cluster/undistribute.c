@@ -23,6 +23,7 @@
 #include "base/distributed.h"
 #include "base/error.h"
 #include "base/schema.h"
+#include "base/workers.h"
 #include "cluster/cluster.h"
 
 static const RagDistributedTable *const tables = rag_distributed_tables;
@@ -132,18 +133,23 @@ last_id_of_all_nodes(Oid nspoid)
 	int64 last_id = rag_last_drawn_id(nspoid);
 	char *sql = psprintf("SELECT last_value FROM %s WHERE is_called",
 						 rag_qualified("messages_id_seq", nspoid));
-	char *silent;
+	RagWorkerAnswer *answers;
+	int n = rag_ask_workers(sql, &answers);
 
-	rag_cluster_run("SELECT max(nullif(result, '')::int8) FILTER (WHERE success),"
-					" min(concat(nodename, ':', nodeport)) FILTER (WHERE NOT success) FROM run_command_on_workers(%s)",
-					quote_literal_cstr(sql));
-	silent = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2);
-	if (silent)
-		ereport(ERROR,
-				(errcode(ERRCODE_CONNECTION_FAILURE),
-				 errmsg("node %s did not say which ids it has drawn", silent),
-				 errhint("Call the function again when the node answers, or remove it from the cluster.")));
-	return Max(last_id, rag_cluster_first_int64());
+	for (int i = 0; i < n; i++)
+	{
+		const char *drawn = answers[i].result;
+
+		if (!answers[i].success)
+			ereport(ERROR,
+					(errcode(ERRCODE_CONNECTION_FAILURE),
+					 errmsg("node %s did not say which ids it has drawn", answers[i].node),
+					 errdetail_internal("%s", drawn),
+					 errhint("Call the function again when the node answers, or remove it from the cluster.")));
+		if (drawn && *drawn != '\0')
+			last_id = Max(last_id, strtoi64(drawn, NULL, 10));
+	}
+	return last_id;
 }
 
 /*

@@ -20,6 +20,7 @@
 #include "base/error.h"
 #include "base/schema.h"
 #include "base/statement.h"
+#include "base/workers.h"
 #include "usage/open_writers.h"
 
 static bool
@@ -78,28 +79,20 @@ wait_on_this_node(Oid nspoid)
 	}
 }
 
-/*
- * Each node waits for its own, all at once. What waits there is a connection of its own,
- * and what it waits for may be what this transaction itself has written, or somebody who
- * waits for us: no detector of deadlocks sees that. So it does not wait for good.
- */
+/* Each node waits for its own, all at once. */
 static void
 wait_on_other_nodes(Oid nspoid)
 {
-	char *wait = psprintf("BEGIN SET LOCAL lock_timeout = '1min'; PERFORM %s.rag_wait_for_writers(); END",
-						  quote_identifier(rag_namespace_name(nspoid)));
+	const RagWorkerAnswer *failure;
 
 	SPI_connect();
-	rag_query_once(psprintf("SELECT pg_catalog.concat(nodename, ':', nodeport), result"
-							" FROM pg_catalog.run_command_on_workers(%s) WHERE NOT success",
-							quote_literal_cstr(psprintf("DO %s", quote_literal_cstr(wait)))),
-				   0, NULL, NULL);
-	if (SPI_processed > 0)
+	failure = rag_do_on_workers(psprintf("PERFORM %s.rag_wait_for_writers();",
+										 quote_identifier(rag_namespace_name(nspoid))));
+	if (failure)
 		ereport(ERROR,
 				(errcode(ERRCODE_CONNECTION_FAILURE),
-				 errmsg("node %s did not say whether anybody writes messages there",
-						SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1)),
-				 errdetail_internal("%s", SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2)),
+				 errmsg("node %s did not say whether anybody writes messages there", failure->node),
+				 errdetail_internal("%s", failure->result),
 				 errhint("Call the function again when the node answers and nobody has been writing there for minutes, and in a transaction that has not written itself.")));
 	SPI_finish();
 }

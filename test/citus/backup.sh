@@ -22,7 +22,7 @@ dump_into_one_machine() {
 
   session=$(session_on 1)
   start_writers 0 1 2
-  sleep 0.3
+  ok "clients of three nodes write" go_on 0 1 2
   coproc HOLDER { PGUSER=own psql -X -q -A -t 2>&1; }
   echo "BEGIN; LOCK TABLE sessions, messages, rag_feedback IN SHARE MODE; SELECT 'locked';" >&"${HOLDER[1]}"
   read -r _ <&"${HOLDER[0]}"
@@ -34,7 +34,7 @@ dump_into_one_machine() {
   same "... under writers, who wait" "$before" "$(plain_rows)"
   echo 'COMMIT; \q' >&"${HOLDER[1]}"
   wait "$HOLDER_PID"
-  sleep 0.3
+  ok "... and go on afterwards" go_on 0 1 2
   stop_writers
   same "... without an error" '' "$(cat "$RAG_TMP"/errors.[012])"
   check_messages 0 1 2
@@ -105,7 +105,7 @@ restore_all_nodes() {
 }
 
 restore_point() {
-  local before
+  local before last
 
   ok "servers with an archive" restart_with_archive
   session=$(session_on 1)
@@ -115,7 +115,10 @@ restore_point() {
   before=$(everything)
   ok "a restore point of all nodes" sql -o /dev/null -c "SELECT citus_create_restore_point('nightly')"
   app -o /dev/null -c "SELECT rag_add_message('$session', 'user', 'too late')"
-  for node in 0 1 2; do rag_on_node "$node" sql -o /dev/null -c "SELECT pg_switch_wal()" -c "SELECT pg_sleep(0.5)"; done
+  for node in 0 1 2; do
+    last=$(rag_on_node "$node" sql -c "SELECT pg_walfile_name(pg_switch_wal())")
+    ok "... which is in the archive of node $node" wait_until test -f "$PGHOST/archive$node/$last"
+  done
   ok "all nodes restored to it" restore_all_nodes
   . "$RAG_ROOT/test/citus/faults.sh"
   ok "... no prepared transaction is left" no_prepared_transaction

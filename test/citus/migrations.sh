@@ -125,20 +125,24 @@ half_a_step() {
 # Nobody sees the one part of a step without the other: while its transaction is open,
 # who writes waits, on any node and wherever the session is.
 writers_meet_a_step() {
-  local node place sessions
+  local node place sessions step jobs=()
 
   sessions=("" "$(session_on 1)" "$(session_on 2)")
   coproc STEP { PGUSER=own psql -X -q -A -t 2>&1; }
+  step=$STEP_PID
   echo "BEGIN; $up; SELECT 'done';" >&"${STEP[1]}"
   read -r _ <&"${STEP[0]}"
   for place in 1 2; do
     for node in 0 1 2; do
-      same "a step is open: a writer at node $node to a session on node $place waits" 57014 \
-        "$(PGOPTIONS='-c statement_timeout=300' PGUSER=app rag_on_node "$node" state "SELECT rag_add_message('${sessions[place]}', 'user', 'x')")"
+      rag_on_node "$node" app -c "SELECT rag_add_message('${sessions[place]}', 'user', 'x') > 0" >"$RAG_TMP/waiter.$node.$place" 2>&1 &
+      jobs+=($!)
     done
   done
+  ok "a step is open: a writer at each node, to a session of each worker, waits" wait_until six_wait
+  same "... and none has added anything" '' "$(cat "$RAG_TMP"/waiter.*)"
   echo 'ROLLBACK; \q' >&"${STEP[1]}"
-  wait "$STEP_PID"
+  wait "$step" "${jobs[@]}"
+  same "... until it ends" 't t t t t t' "$(cat "$RAG_TMP"/waiter.* | paste -s -d ' ')"
 
   session=$(session_on 1)
   start_writers 0 1 2
@@ -149,6 +153,11 @@ writers_meet_a_step() {
   ok "calls meet no error but those that are to be repeated" \
     test -z "$(cat "$RAG_TMP"/errors.[012] | grep -v '^ERROR:  40')"
   check_messages 0 1 2
+}
+
+# six_wait: so many backends of the cluster wait for a lock.
+six_wait() {
+  on_each_node "SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted" | awk '{ exit $1 + $2 + $3 < 6 }'
 }
 
 all_or_none() {

@@ -53,6 +53,37 @@ start_writers() {
   done
 }
 
+# go_on WRITER…: each of them has written more, by and by.
+go_on() {
+  local writer before
+
+  for writer; do
+    touch "$RAG_TMP/written.$writer"
+    before=$(wc -l <"$RAG_TMP/written.$writer")
+    wait_until has_written "$writer" $((before + 20)) || return
+  done
+}
+
+has_written() { [ "$(wc -l <"$RAG_TMP/written.$1")" -gt "$2" ]; }
+
+# fail WRITER…: each of them has met an error, by and by.
+fail() {
+  local writer
+
+  for writer; do wait_until test -s "$RAG_TMP/errors.$writer" || return; done
+}
+
+# wait_until COMMAND…: false after a minute.
+wait_until() {
+  local i
+
+  for ((i = 0; i < 600; i++)); do
+    ! "$@" || return 0
+    sleep 0.1
+  done
+  return 1
+}
+
 stop_writers() {
   touch "$RAG_TMP/enough"
   # shellcheck disable=SC2086 # a list of words
