@@ -127,7 +127,7 @@ show_failure() {
   fi
   case $1 in regress | tap | clients) ;; *) return ;; esac
   for file in "$RAG_TMP"/build/regression.diffs "$RAG_TMP"/build/*/regression.diffs \
-    "$RAG_TMP"/build/tmp_check/log/regress_log_* "${PGHOST-}/log"; do
+    "$RAG_TMP"/build/tmp_check/log/regress_log_* "${PGHOST-}/log" "$RAG_TMP/second/server/log"; do
     case $file in
     */regression.diffs) [ "$1" = regress ] || continue ;;
     */regress_log_*) [ "$1" = tap ] || continue ;;
@@ -197,25 +197,50 @@ stage_tap() {
     ${tap_tests:+PROVE_TESTS="$tap_tests"}
 }
 
+# run_client NAME: with an empty database of its own.
+run_client() {
+  local start=$SECONDS
+
+  rag_as_user "$(rag_pg createdb)" "client_$1" && PGDATABASE=client_$1 in_build "test/clients/$1.sh" ||
+    echo "not ok - test/clients/$1.sh (exit status $?)"
+  echo "# test/clients/$1.sh: $((SECONDS - start)) s"
+}
+
+# run_clients LOGS: those that nobody else has begun.
+run_clients() {
+  local script name
+
+  for script in "$RAG_ROOT"/test/clients/*.sh; do
+    [ -x "$script" ] || continue
+    name=$(basename "$script" .sh)
+    case " ${client_tests:-$name} " in *" $name "*) ;; *) continue ;; esac
+    mkdir "$1/$name" 2>/dev/null || continue
+    run_client "$name" >"$1/$name/log" 2>&1
+  done
+}
+
+# run_clients_beside LOGS: the same with a server and a copy of the repository of its own:
+# roles and files are not shared.
+run_clients_beside() {
+  local build=$RAG_TMP/build RAG_TMP=$RAG_TMP/second
+
+  rag_as_user mkdir "$RAG_TMP" && rag_as_user cp -a "$build" "$RAG_TMP/build" && rag_start_server && run_clients "$1"
+}
+
+# Two at a time, as most of them have one process at work.
 stage_clients() {
-  local script name status=0
+  local logs=$RAG_TMP/clients
 
   compgen -G "$RAG_ROOT/test/clients/*.sh" >/dev/null || {
     echo "1..0 # SKIP no test/clients/*.sh"
     return
   }
-  for script in "$RAG_TMP"/build/test/clients/*.sh; do
-    [ -x "$script" ] || continue
-    name=$(basename "$script" .sh)
-    case " ${client_tests:-$name} " in *" $name "*) ;; *) continue ;; esac
-    rag_as_user "$(rag_pg createdb)" "client_$name" &&
-      PGDATABASE=client_$name in_build "test/clients/$name.sh" ||
-      {
-        echo "not ok - test/clients/$name.sh (exit status $?)"
-        status=1
-      }
-  done
-  return "$status"
+  mkdir "$logs"
+  run_clients_beside "$logs" &
+  run_clients "$logs"
+  wait $! || echo "not ok - a second server for the tests of clients"
+  cat "$logs"/*/log
+  ! grep -q '^not ok' "$logs"/*/log
 }
 
 stage_demo() {
