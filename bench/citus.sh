@@ -10,7 +10,8 @@
 #   add       one message: rag_add_message(), four statements, a WITH statement, an INSERT
 #   last      the last 20 messages of a session: rag_get_messages(), a SELECT
 #   list      the sessions of a user: rag_list_sessions(), a SELECT over all shards
-#   bulk      whole conversations: rag_add_messages(), and rag_import_session() for new ones; COPY
+#   bulk      whole conversations: rag_add_messages(), and rag_import_session() for new ones; COPY;
+#             and both by a client on each worker at once, for the sessions that the worker has
 #   memory    the backends of one connection, the client's and those that serve it on the other
 #             nodes, while it makes many calls: their memory, and their CPU time
 #   nodes     messages added on clusters of one, two and three nodes, all with shards; the clients
@@ -18,7 +19,8 @@
 #
 #   --rounds N      measurements of each way (9)
 #   --seconds S     how long one takes (2)
-#   --calls N       calls of memory (10000)
+#   --calls N       calls of memory (10000); by hand, 10000 at most, as some of these take 45 kB more
+#                   with each call
 #   --clients N     clients of nodes, a multiple of 6 (6)
 #   --save FILE     what was measured goes there, too: part, at, round, way, microseconds
 #
@@ -122,17 +124,47 @@ part_list() { calls function select; }
 # Whole conversations
 # ---------------------------------------------------------------------------
 
-measure_bulk() {
-  local files us
+# split_by_node: calls, rows and ids, what is for the sessions of each worker apart: calls.1 …
+split_by_node() {
+  sql -v port="$PGPORT" -f "$bench/citus/nodes.sql" <"$RAG_TMP/sessions" | rag_as_user tee "$RAG_TMP/nodes" >/dev/null
+  # shellcheck disable=SC2016 # for awk
+  rag_as_user awk -v dir="$RAG_TMP" '
+    FILENAME ~ /nodes$/ { node[$1] = $2; ids[$2] = ids[$2] "," $1; next }
+    { print >(FILENAME "." node[$1]) }
+    END { for (n in ids) print "{" substr(ids[n], 2) "}" >(dir "/ids." n) }' "$RAG_TMP"/{nodes,calls,rows}
+}
 
-  case $2 in
+# load_at_workers WAY FILE…: a client at each worker with its files, all at once; the time of the
+# one that takes longest.
+load_at_workers() {
+  local node begin jobs=() files=("${@:2}")
+
+  rag_as_user mkfifo "$RAG_TMP/begin" || exit 1
+  for ((node = 1; node <= workers; node++)); do
+    rag_on_node "$node" rag_as_user "$RAG_TMP/load" "$1" "${files[@]/%/.$node}" <"$RAG_TMP/begin" >"$RAG_TMP/us.$node" &
+    jobs+=($!)
+  done
+  exec {begin}>"$RAG_TMP/begin"
+  sleep 1 # until all have warmed up
+  exec {begin}>&-
+  for node in "${jobs[@]}"; do wait "$node" || exit 1; done
+  rm "$RAG_TMP/begin"
+  cat "$RAG_TMP"/us.* | sort -n | tail -n 1
+}
+
+measure_bulk() {
+  local files load=(rag_as_user "$RAG_TMP/load") way=$2 us
+
+  case $way in
   calls | each) files=(calls) ;;
   copy) files=(rows ids) ;;
   import) files=(documents) ;;
   rows) files=(rows sessions) ;;
+  calls_there) load=(load_at_workers) way=calls files=(calls) ;;
+  copy_there) load=(load_at_workers) way=copy files=(rows ids) ;;
   esac
   if [ "$part" = bulk ]; then sql -c 'TRUNCATE messages'; else sql -c 'TRUNCATE sessions, messages, rag_feedback'; fi || exit 1
-  us=$(rag_as_user "$RAG_TMP/load" "$2" "${files[@]/#/$RAG_TMP/}") || exit 1
+  us=$("${load[@]}" "$way" "${files[@]/#/$RAG_TMP/}" </dev/null) || exit 1
   check_rows postgres "$bulk_messages"
   result "$part" "$rows" "$1" "$2" "$(awk -v us="$us" -v n="$bulk_messages" 'BEGIN { print us / n }')"
 }
@@ -153,8 +185,9 @@ part_bulk() {
     cut -f 1 "$RAG_TMP/calls" | rag_as_user tee "$RAG_TMP/sessions" >/dev/null
     sed 's/^[^\t]*\t\(.*\)$/{"messages": \1}/' "$RAG_TMP/calls" | rag_as_user tee "$RAG_TMP/documents" >/dev/null
     sql -c 'TRUNCATE sessions, messages, rag_feedback' -c "\\copy sessions (id) FROM '$RAG_TMP/sessions'" || exit 1
+    split_by_node
     part=bulk
-    rotate measure_bulk calls each copy
+    rotate measure_bulk calls each copy calls_there copy_there
     part=import
     rotate measure_bulk import rows
   done
@@ -186,9 +219,9 @@ used() {
 
 calls_made() { cat "$RAG_TMP"/all.* 2>/dev/null | awk '$4 == 1' | wc -l; }
 
-# watch NAME LABEL: many calls in one connection, ours or by hand.
+# watch NAME LABEL CALLS: so many in one connection, ours or by hand.
 watch() {
-  local node points=(2 25 50 75 100) point pgbench made kb us their_kb their_us pid others
+  local node calls=$3 points=(2 25 50 75 100) point pgbench made kb us their_kb their_us pid others
   local before=0 us_before=0 their_us_before=0
 
   node=$(node_of "$at")
@@ -198,7 +231,7 @@ watch() {
   for point in "${points[@]}"; do
     while made=$(calls_made) && [ "$made" -lt $((calls * point / 100)) ]; do
       kill -0 "$pgbench" 2>/dev/null || rag_die "pgbench ended early"
-      sleep 0.2
+      sleep "$((1 + calls / 100000))"
     done
     backends "$node"
     # shellcheck disable=SC2086 # a list of words
@@ -216,7 +249,7 @@ watch() {
 }
 
 part_memory() {
-  local at
+  local at by_hand=$((calls < 10000 ? calls : 10000))
 
   fill
   draw_at 0 true
@@ -224,11 +257,11 @@ part_memory() {
   for at in coordinator node; do
     progress "memory: $at"
     # shellcheck disable=SC2016 # backquotes of Markdown
-    watch add_function '`rag_add_message()`'
-    watch add_statements 'BEGIN; UPDATE; INSERT; COMMIT'
+    watch add_function '`rag_add_message()`' "$calls"
+    watch add_statements 'BEGIN; UPDATE; INSERT; COMMIT' "$by_hand"
     # shellcheck disable=SC2016
-    watch last_function '`rag_get_messages()`'
-    watch last_select 'SELECT … LIMIT 20'
+    watch last_function '`rag_get_messages()`' "$calls"
+    watch last_select 'SELECT … LIMIT 20' "$by_hand"
   done
 }
 
@@ -311,6 +344,7 @@ rag_build with_llvm=no >"$RAG_TMP/build.log" 2>&1 || {
   cat "$RAG_TMP/build.log" >&2
   rag_die "rag_events could not be built"
 }
+keep_awake
 : >"$RAG_TMP/results"
 : >"$RAG_TMP/notes"
 rag_start_cluster "$workers" "${settings[@]}" || exit 1

@@ -10,6 +10,22 @@ result() {
   printf '%s\n' "$*" >>"$RAG_TMP/results"
 }
 
+# keep_awake: a process that everything else goes before, on each processor, until this
+# script ends. A processor of a virtual machine that has nothing to do is put to sleep between
+# a call and the next, and takes longer to be woken than the call does.
+keep_awake() {
+  local cpu
+
+  for ((cpu = 0; cpu < $(nproc); cpu++)); do
+    # shellcheck disable=SC2016 # for the inner shell
+    chrt --idle 0 taskset -c "$cpu" sh -c '
+      while kill -0 "$0"; do
+        n=0
+        while [ "$n" -lt 100000 ]; do n=$((n + 1)); done
+      done' $$ >/dev/null 2>&1 </dev/null &
+  done
+}
+
 # load_samples FILE: the messages of FILE that are to be written go to the table
 # sample of rag_bench_new.
 load_samples() {

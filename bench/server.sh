@@ -108,6 +108,7 @@ start() {
     fill_wal || exit 1
     [ -z "$split" ] || split_cpus
   fi
+  keep_awake
   drop_databases
   : >"$RAG_TMP/results"
   : >"$RAG_TMP/notes"

@@ -17,6 +17,8 @@ INSERT INTO way VALUES
   ('bulk', 'calls', '`rag_add_messages()`, one transaction'),
   ('bulk', 'each', '`rag_add_messages()`, a transaction each'),
   ('bulk', 'copy', 'COPY and touch'),
+  ('bulk', 'calls_there', '`rag_add_messages()`, a client at each worker'),
+  ('bulk', 'copy_there', 'COPY and touch, a client at each worker'),
   ('import', 'import', '`rag_import_session()`, one transaction'),
   ('import', 'rows', 'COPY of sessions and messages'),
   ('nodes', 'function', '`rag_add_message()`'),
@@ -39,8 +41,12 @@ INSERT INTO target VALUES
   (12, 'bulk', 'small', 'each', 'copy', 2, 'bulk, small rows, a transaction each'),
   (13, 'bulk', 'real', 'calls', 'copy', 2, 'bulk, real rows'),
   (14, 'bulk', 'real', 'each', 'copy', 2, 'bulk, real rows, a transaction each'),
-  (15, 'import', 'small', 'import', 'rows', 2, 'new conversations, small rows'),
-  (16, 'import', 'real', 'import', 'rows', 2, 'new conversations, real rows');
+  (15, 'bulk', 'small', 'calls_there', 'copy', 2, 'bulk, small rows, a client at each worker'),
+  (16, 'bulk', 'small', 'calls_there', 'copy_there', NULL, 'bulk, small rows, a client at each worker'),
+  (17, 'bulk', 'real', 'calls_there', 'copy', 2, 'bulk, real rows, a client at each worker'),
+  (18, 'bulk', 'real', 'calls_there', 'copy_there', NULL, 'bulk, real rows, a client at each worker'),
+  (19, 'import', 'small', 'import', 'rows', 2, 'new conversations, small rows'),
+  (20, 'import', 'real', 'import', 'rows', 2, 'new conversations, real rows');
 
 SET client_min_messages = error; -- Citus says of each view over a temporary table that it is local
 CREATE TEMP VIEW ratio AS
@@ -57,7 +63,7 @@ SELECT EXISTS (SELECT FROM ratio) AS measured \gset
 \if :measured
 \qecho '| work | at | against | aimed at | measured | |'
 \qecho '| --- | --- | --- | ---: | ---: | --- |'
-SELECT format('| %s | %s | %s | %s | **%s** (%s to %s) | %s |', work, CASE WHEN part IN ('bulk', 'import') THEN 'coordinator' ELSE at END,
+SELECT format('| %s | %s | %s | %s | **%s** (%s to %s) | %s |', work, CASE WHEN ours = 'calls_there' THEN 'node' WHEN part IN ('bulk', 'import') THEN 'coordinator' ELSE at END,
   label, coalesce('≥ ' || target, ''), round(ratio::numeric, 2), round(low::numeric, 2), round(high::numeric, 2),
   CASE WHEN ratio < target THEN 'missed' WHEN ratio >= target THEN 'reached' ELSE '' END)
 FROM ratio ORDER BY n;

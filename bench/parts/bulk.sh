@@ -14,7 +14,7 @@ measure_bulk() {
   recordset) files+=("$RAG_TMP/ids") ;;
   esac
   sql -d "$db" -c 'TRUNCATE messages' -c 'VACUUM sessions' || exit 1
-  us=$(PGDATABASE=$db rag_as_user "${client[@]}" "$RAG_TMP/load" "$mode" "${files[@]}") || exit 1
+  us=$(PGDATABASE=$db rag_as_user "${client[@]}" "$RAG_TMP/load" "$mode" "${files[@]}" </dev/null) || exit 1
   check_rows "$db" "$bulk_messages"
   result bulk "$rows" "$1" "$2" "$(awk -v us="$us" -v n="$bulk_messages" 'BEGIN { print us / n }')"
 }
