@@ -20,8 +20,9 @@ typedef struct RagFoundRow
 } RagFoundRow;
 
 /*
- * Finds the row of a heap that the active snapshot sees, by a unique B-tree index. The
- * keys are for the index's first columns. Returns false if there is no such row.
+ * Finds a row of a heap that the active snapshot sees, by a B-tree index: the first, if
+ * there are several. The keys are for the index's first columns. Returns false if there
+ * is none.
  *
  * Unlike a scan it does not prune the page. Scans do as soon as less than a tenth of it
  * is free, and the page of a row that is updated all the time always is like that:

@@ -31,6 +31,7 @@
 #include "utils/snapmgr.h"
 #include "utils/uuid.h"
 
+#include "base/find_row.h"
 #include "base/schema.h"
 #include "base/table_facts.h"
 #include "feedback/feedback.h"
@@ -52,6 +53,10 @@ static struct
 	Oid sessions_index; /* on id */
 	AttrNumber id;
 } facts;
+
+/* What follows from the definition of feedback's table alone. */
+static RagTableFacts facts_of_feedback;
+static Oid index_of_feedback; /* beginning with session_id; or InvalidOid, if not plain */
 
 /* Is it a complete index that begins with this column of UUIDs? */
 static bool
@@ -325,17 +330,6 @@ may_delete_sessions(Relation sessions, Relation messages)
 		rag_may_read(RelationGetRelid(messages), facts.session_id);
 }
 
-static void
-delete_feedback(const Datum *ids, int n, Oid nspoid)
-{
-	ArrayType *array = construct_array(unconstify(Datum *, ids), n, UUIDOID, UUID_LEN,
-									   false, TYPALIGN_CHAR);
-
-	if (OidIsValid(facts.feedback))
-		rag_delete_feedback_of(facts.feedback, PointerGetDatum(array), nspoid);
-	pfree(array);
-}
-
 /* A DELETE would begin and end like this. */
 static void
 begin_deleting(void)
@@ -350,6 +344,94 @@ end_deleting(void)
 	PopActiveSnapshot();
 	CommandCounterIncrement();
 }
+
+/* ------------------------------------------------------------------------
+ *		Feedback
+ * ------------------------------------------------------------------------
+ *
+ * Most sessions have none, and a DELETE that finds nothing takes as long as deleting an
+ * answer does.
+ */
+
+/* Does a statement that deletes nothing run triggers of the table? */
+static bool
+has_delete_trigger(const TriggerDesc *triggers)
+{
+	return triggers &&
+		(triggers->trig_delete_before_statement || triggers->trig_delete_after_statement);
+}
+
+static void
+find_facts_of_feedback(Relation feedback)
+{
+	AttrNumber session_id;
+
+	if (rag_facts_hold(&facts_of_feedback, RelationGetRelid(feedback)))
+		return;
+	rag_begin_facts(&facts_of_feedback, RelationGetRelid(feedback), InvalidOid);
+	session_id = find_attribute(feedback, "session_id", UUIDOID, UUIDOID);
+	index_of_feedback = InvalidOid;
+	if (session_id != 0 && rag_table_obstacle(feedback) == NULL &&
+		!has_delete_trigger(feedback->trigdesc))
+		index_of_feedback = find_index(feedback, session_id, InvalidAttrNumber);
+	rag_end_facts(&facts_of_feedback);
+}
+
+static bool
+has_rows_of(Relation feedback, Datum session_id)
+{
+	ScanKeyData key;
+	RagFoundRow found;
+	bool result;
+
+	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_UUID_EQ, session_id);
+	CommandCounterIncrement();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	result = rag_find_row(feedback, index_of_feedback, &key, 1, &found);
+	if (result)
+		rag_release_row(&found);
+	PopActiveSnapshot();
+	return result;
+}
+
+/* (Where the table is somebody else's, there is nothing to be deleted in any case.) */
+bool
+rag_sees_no_feedback(Datum session_id, Oid nspoid)
+{
+	Oid table = get_relname_relid("rag_feedback", nspoid);
+	Relation feedback;
+	bool result;
+
+	if (!OidIsValid(table))
+		return true;
+	if (get_rel_relkind(table) != RELKIND_RELATION)
+		return false;
+	feedback = rag_open_table("rag_feedback", nspoid, RowExclusiveLock);
+	find_facts_of_feedback(feedback);
+	result = OidIsValid(index_of_feedback) &&
+		rag_caller_obstacle(feedback, ACL_NO_RIGHTS) == NULL &&
+		!has_rows_of(feedback, session_id);
+	table_close(feedback, NoLock);
+	return result;
+}
+
+static void
+delete_feedback(const Datum *ids, int n, Oid nspoid)
+{
+	ArrayType *array;
+
+	if (!OidIsValid(facts.feedback) || (n == 1 && rag_sees_no_feedback(ids[0], nspoid)))
+		return;
+	array = construct_array(unconstify(Datum *, ids), n, UUIDOID, UUID_LEN, false,
+							TYPALIGN_CHAR);
+	rag_delete_feedback_of(facts.feedback, PointerGetDatum(array), nspoid);
+	pfree(array);
+}
+
+/* ------------------------------------------------------------------------
+ *		Sessions and messages
+ * ------------------------------------------------------------------------
+ */
 
 bool
 rag_may_delete_sessions_directly(Oid nspoid)

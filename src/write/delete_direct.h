@@ -31,4 +31,10 @@ extern bool rag_delete_sessions_directly(Oid nspoid, const Datum *ids, int n,
 extern bool rag_delete_messages_directly(const RagSession *session, int64 from_id,
 										 int64 *messages);
 
+/*
+ * Has the session, which is locked, no feedback that a statement would find? False where
+ * only a statement can tell.
+ */
+extern bool rag_sees_no_feedback(Datum session_id, Oid nspoid);
+
 #endif /* RAG_DELETE_DIRECT_H */

@@ -282,7 +282,8 @@ rag_delete_messages(PG_FUNCTION_ARGS)
 		deleted += (int64) rag_execute(&delete_from_sql, session.nspoid, values, NULL);
 	if (deleted > 0)
 	{
-		rag_delete_feedback_from(&session, PG_GETARG_INT64(1));
+		if (!rag_sees_no_feedback(values[1], session.nspoid))
+			rag_delete_feedback_from(&session, PG_GETARG_INT64(1));
 		rag_touch_session(&session);
 	}
 	SPI_finish();

@@ -101,7 +101,48 @@ CREATE PUBLICATION regress_rag_publication FOR TABLE messages;
 BEGIN; SELECT rag_erase_user('alice'); ROLLBACK;
 DROP PUBLICATION regress_rag_publication;
 
+ALTER TABLE messages REPLICA IDENTITY DEFAULT;
+
+--
+-- Feedback: a DELETE, where there is any in the session
+--
+-- Deletes the last message of the session 4, and tells that way, and what feedback is left.
+CREATE FUNCTION take_back(OUT way text, OUT deleted bigint, OUT feedback_left bigint) LANGUAGE plpgsql AS $$
+BEGIN
+  deleted := rag_delete_messages('00000000-0000-4000-8000-000000000004', (SELECT max(id) FROM messages WHERE session_id = '00000000-0000-4000-8000-000000000004'));
+  SELECT CASE count(*) WHEN 0 THEN 'no DELETE' ELSE 'DELETE' END INTO way FROM pg_backend_memory_contexts WHERE ident ~ '^[^S]*DELETE FROM [^ ]*rag_feedback';
+  SELECT count(*) INTO feedback_left FROM rag_feedback;
+END $$;
+-- A vote on the first and one on the last message of a session.
+CREATE FUNCTION vote(n int) RETURNS void LANGUAGE sql AS $$
+  INSERT INTO rag_feedback (session_id, message_id, name, score)
+  SELECT session_id, unnest(ARRAY[min(id), max(id)]), 'user', 1 FROM messages WHERE right(session_id::text, 1) = n::text GROUP BY session_id
+$$;
+SELECT prepare();
+\c
+BEGIN; SELECT * FROM take_back(); ROLLBACK;
+BEGIN; SELECT vote(3); SELECT * FROM take_back(); ROLLBACK;
+BEGIN; SELECT vote(3); SELECT rag_delete_session('00000000-0000-4000-8000-000000000004'); SELECT rag_delete_session('00000000-0000-4000-8000-000000000003'); SELECT count(*) FROM rag_feedback; ROLLBACK;
+BEGIN; SELECT vote(4); SELECT * FROM take_back(); ROLLBACK;
+-- In one transaction, the one that has just come.
+\c
+BEGIN; SELECT * FROM take_back(); SELECT vote(4); SELECT * FROM take_back(); ROLLBACK;
+-- Whatever sees a DELETE of nothing.
+\c
+CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE INFO '% of %', TG_OP, TG_TABLE_NAME; RETURN NULL; END $$;
+BEGIN; CREATE TRIGGER tell AFTER DELETE ON rag_feedback FOR EACH STATEMENT EXECUTE FUNCTION tell(); SELECT * FROM take_back(); SELECT rag_delete_session('00000000-0000-4000-8000-000000000004'); ROLLBACK;
+\c
+BEGIN; CREATE RULE log AS ON DELETE TO rag_feedback WHERE false DO ALSO NOTHING; SELECT * FROM take_back(); ROLLBACK;
+-- A table, a view or a sequence of somebody's own.
+\c
+ALTER EXTENSION rag_events DROP TABLE rag_feedback;
+ALTER TABLE rag_feedback RENAME TO judged;
+BEGIN; ALTER TABLE judged RENAME TO rag_feedback; SELECT vote(4); SELECT * FROM take_back(); ROLLBACK;
+BEGIN; CREATE VIEW rag_feedback AS TABLE judged; SELECT vote(4); SELECT * FROM take_back(); ROLLBACK;
+BEGIN; CREATE SEQUENCE rag_feedback; SELECT rag_delete_messages('00000000-0000-4000-8000-000000000004', 0); ROLLBACK;
+
+DROP TABLE judged;
 DROP EXTENSION rag_events;
-DROP FUNCTION prepare, erase, cut, pass;
+DROP FUNCTION prepare, erase, cut, pass, tell, take_back, vote;
 DROP OWNED BY regress_rag_keeper;
 DROP ROLE regress_rag_keeper;
