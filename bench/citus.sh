@@ -231,7 +231,7 @@ watch() {
   for point in "${points[@]}"; do
     while made=$(calls_made) && [ "$made" -lt $((calls * point / 100)) ]; do
       kill -0 "$pgbench" 2>/dev/null || rag_die "pgbench ended early"
-      sleep "$((1 + calls / 100000))"
+      sleep "$((calls / 200000)).2"
     done
     backends "$node"
     # shellcheck disable=SC2086 # a list of words
