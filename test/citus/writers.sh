@@ -66,8 +66,8 @@ go_on() {
 
 has_written() { [ "$(wc -l <"$RAG_TMP/written.$1")" -gt "$2" ]; }
 
-# fail WRITER…: each of them has met an error, by and by.
-fail() {
+# meet_errors WRITER…: each of them has met an error, by and by.
+meet_errors() {
   local writer
 
   for writer; do wait_until test -s "$RAG_TMP/errors.$writer" || return; done
