@@ -34,6 +34,9 @@ static const RagStatement touch_unread_sql[] =
 static const RagStatement lock_sql[] =
 	RAG_ON_SESSION("SELECT FROM @extschema@.sessions", " FOR NO KEY UPDATE");
 
+static const RagStatement lock_for_delete_sql[] =
+	RAG_ON_SESSION("SELECT FROM @extschema@.sessions", " FOR UPDATE");
+
 static const RagStatement look_sql[] =
 	RAG_ON_SESSION("SELECT FROM @extschema@.sessions", "");
 
@@ -72,6 +75,13 @@ bool
 rag_lock_session(const RagSession *session)
 {
 	return rag_lock_directly(session) || execute_on(session, lock_sql) > 0;
+}
+
+bool
+rag_lock_session_for_delete(const RagSession *session)
+{
+	return rag_lock_for_delete_directly(session) ||
+		execute_on(session, lock_for_delete_sql) > 0;
 }
 
 void

@@ -29,7 +29,10 @@ extern bool rag_try_touch_session(const RagSession *session);
  */
 extern bool rag_lock_session(const RagSession *session);
 
-/* The same, but raises 23503 when it does not exist. */
+/* The same as a DELETE does. */
+extern bool rag_lock_session_for_delete(const RagSession *session);
+
+/* As rag_lock_session(), but raises 23503 when it does not exist. */
 extern void rag_lock_existing_session(const RagSession *session);
 
 /*

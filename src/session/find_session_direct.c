@@ -226,21 +226,20 @@ rag_touch_directly(const RagSession *session)
 
 /* Locks a row that nobody else has locked or changed. */
 static bool
-lock_row(Relation rel, ItemPointerData place)
+lock_row(Relation rel, ItemPointerData place, LockTupleMode mode)
 {
 	HeapTupleData tuple = {.t_self = place};
 	TM_FailureData failure;
 	Buffer buffer;
 	TM_Result result = heap_lock_tuple(rel, &tuple, GetCurrentCommandId(true),
-									   LockTupleNoKeyExclusive, LockWaitSkip, false,
-									   &buffer, &failure);
+									   mode, LockWaitSkip, false, &buffer, &failure);
 
 	ReleaseBuffer(buffer);
 	return result == TM_Ok;
 }
 
 static bool
-lock(Relation rel, const RagSession *session)
+lock_as(Relation rel, const RagSession *session, LockTupleMode mode)
 {
 	RagFoundRow found;
 	bool done = false;
@@ -252,17 +251,35 @@ lock(Relation rel, const RagSession *session)
 	PushActiveSnapshot(GetTransactionSnapshot());
 	if (find_row(rel, session, &found))
 	{
-		done = lock_row(rel, found.row.t_self);
+		done = lock_row(rel, found.row.t_self, mode);
 		rag_release_row(&found);
 	}
 	PopActiveSnapshot();
 	return done;
 }
 
+static bool
+lock(Relation rel, const RagSession *session)
+{
+	return lock_as(rel, session, LockTupleNoKeyExclusive);
+}
+
 bool
 rag_lock_directly(const RagSession *session)
 {
 	return on_sessions(session, RowShareLock, lock);
+}
+
+static bool
+lock_for_delete(Relation rel, const RagSession *session)
+{
+	return lock_as(rel, session, LockTupleExclusive);
+}
+
+bool
+rag_lock_for_delete_directly(const RagSession *session)
+{
+	return on_sessions(session, RowShareLock, lock_for_delete);
 }
 
 static bool

@@ -25,6 +25,9 @@ extern bool rag_touch_directly(const RagSession *session);
  */
 extern bool rag_lock_directly(const RagSession *session);
 
+/* The same for SELECT FOR UPDATE. */
+extern bool rag_lock_for_delete_directly(const RagSession *session);
+
 /*
  * Returns true if the session exists (and is user_id's, if not NULL), as a SELECT of
  * a STABLE function would see it. Returns false if only a SELECT can tell: the table

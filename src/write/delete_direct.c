@@ -304,15 +304,15 @@ may_delete_messages(Relation messages)
 static bool
 feedback_is_plain(Relation sessions)
 {
-	Oid nspoid = RelationGetNamespace(sessions);
 	Relation feedback;
 	bool result;
 
-	if (rag_feedback_table(nspoid) != facts.feedback)
-		return false;
 	if (!OidIsValid(facts.feedback))
 		return true;
-	feedback = rag_open_table("rag_feedback", nspoid, RowExclusiveLock);
+	if (get_relname_relid("rag_feedback", RelationGetNamespace(sessions)) !=
+		facts.feedback)
+		return false;
+	feedback = table_open(facts.feedback, RowExclusiveLock);
 	result = rag_table_obstacle(feedback) == NULL &&
 		delete_triggers_are_harmless(feedback->trigdesc, InvalidOid, InvalidOid) &&
 		has_only_our_key(sessions, feedback);

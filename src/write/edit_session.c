@@ -28,9 +28,6 @@ static const RagStatement set_metadata_sql = {
 	2,
 	{UUIDOID, JSONBOID}};
 
-static const RagStatement lock_for_delete_sql[] =
-	RAG_ON_SESSION("SELECT FROM @extschema@.sessions", " FOR UPDATE");
-
 static const RagStatement delete_sql[] =
 	RAG_ON_SESSION("DELETE FROM @extschema@.sessions", "");
 
@@ -193,8 +190,7 @@ delete_directly(const RagSession *session, const Datum *values)
 	int64 messages = 0;
 
 	return rag_may_delete_sessions_directly(session->nspoid) &&
-		rag_execute(&lock_for_delete_sql[session->user_id != NULL], session->nspoid,
-					values, NULL) > 0 &&
+		rag_lock_session_for_delete(session) &&
 		rag_delete_sessions_directly(session->nspoid, values, 1, &sessions, &messages) &&
 		sessions == 1;
 }
@@ -213,8 +209,7 @@ delete_session(const RagSession *session)
 	if (delete_directly(session, values) ||
 		rag_execute(&delete_sql[has_user], session->nspoid, values, NULL) > 0)
 		return true;
-	if (!rag_session_exists(session) ||
-		rag_execute(&lock_for_delete_sql[has_user], session->nspoid, values, NULL) == 0)
+	if (!rag_session_exists(session) || !rag_lock_session_for_delete(session))
 		return false;
 	if (rag_execute(&delete_sql[has_user], session->nspoid, values, NULL) == 0)
 		error_kept(session->nspoid);

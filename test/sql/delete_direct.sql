@@ -133,6 +133,11 @@ CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE INFO '
 BEGIN; CREATE TRIGGER tell AFTER DELETE ON rag_feedback FOR EACH STATEMENT EXECUTE FUNCTION tell(); SELECT * FROM take_back(); SELECT rag_delete_session('00000000-0000-4000-8000-000000000004'); ROLLBACK;
 \c
 BEGIN; CREATE RULE log AS ON DELETE TO rag_feedback WHERE false DO ALSO NOTHING; SELECT * FROM take_back(); ROLLBACK;
+-- The table is no longer the extension's, or another one has its name, since sessions were last deleted: what was said of a session goes with it.
+\c
+BEGIN; SELECT vote(4); SELECT rag_delete_session('00000000-0000-4000-8000-000000000001'); ALTER EXTENSION rag_events DROP TABLE rag_feedback; SELECT rag_delete_session('00000000-0000-4000-8000-000000000004'); SELECT count(*) FROM rag_feedback; ROLLBACK;
+BEGIN; SELECT vote(4); SELECT rag_delete_session('00000000-0000-4000-8000-000000000001'); ALTER TABLE rag_feedback RENAME TO judged; CREATE TABLE rag_feedback (session_id uuid PRIMARY KEY); SELECT rag_delete_session('00000000-0000-4000-8000-000000000004'); SELECT count(*) FROM judged; ROLLBACK;
+BEGIN; SELECT vote(4); SELECT rag_delete_session('00000000-0000-4000-8000-000000000001'); ALTER TABLE rag_feedback RENAME TO judged; SELECT rag_delete_session('00000000-0000-4000-8000-000000000004'); SELECT count(*) FROM judged; ROLLBACK;
 -- A table, a view or a sequence of somebody's own.
 \c
 ALTER EXTENSION rag_events DROP TABLE rag_feedback;
