@@ -140,10 +140,18 @@ picture() {
   awk -v verb="$1" -f "$bench/picture.awk" "$RAG_TMP/bars_$1" >"$3" && progress "picture: $3"
 }
 
+# name_cpus: what the report says of them.
+name_cpus() {
+  case $cpus in
+  split) echo ', client and server on CPUs of their own' ;;
+  together) echo ', client and server on one CPU' ;;
+  esac
+}
+
 # report: the tables, and the pictures.
 report() {
   sql -d postgres -v rounds="$rounds" -v messages="$messages" -v sessions="$sessions" \
-    -v cpus="${split:+, client and server on CPUs of their own}" \
+    -v cpus="$(name_cpus)" \
     -v bars="$RAG_TMP/bars" -f "$bench/report.sql" <"$RAG_TMP/results" || exit 1
   cat "$RAG_TMP/notes"
   picture writes '^(message|turn|bulk|growth|clients)$' "$svg"

@@ -48,6 +48,7 @@
 #   --users N       users of the tables of close, percentile and usage (100)
 #   --socket        over a Unix socket; otherwise over TCP, on the loopback interface
 #   --split         client and server on CPUs of their own
+#   --together      client and server on one CPU: no call waits for another to be woken
 #   --async         synchronous_commit = off
 #   --sync          fsync = on in every part, not only in clients
 #   --svg FILE      write the picture there (bench/results.svg)
@@ -64,14 +65,15 @@ set -u
 bench=$RAG_ROOT/bench
 real=$bench/rag.jsonl
 rounds=15 messages=1000 sessions=1000 size=1000000 users=100
-here='' split='' socket='' full='' commit=on fsync=off svg=$bench/results.svg
+here='' cpus='' socket='' full='' commit=on fsync=off svg=$bench/results.svg
 all_parts=(message turn bulk growth clients last history context window prompt budget edit put session find delete cold
   sidebar import feedback brin close usage percentile)
 parts=()
 
 while [ $# -gt 0 ]; do
   case $1 in
-  --here | --split | --socket | --full) printf -v "${1#--}" 1 ;;
+  --here | --socket | --full) printf -v "${1#--}" 1 ;;
+  --split | --together) cpus=${1#--} ;;
   --async) commit=off ;;
   --sync) fsync=on ;;
   --data | --svg | --rounds | --messages | --sessions | --size | --users)
@@ -97,7 +99,7 @@ while [ $# -gt 0 ]; do
   shift
 done
 [ ${#parts[@]} -gt 0 ] || parts=("${all_parts[@]}")
-[ -z "$here" ] || [ -z "$split$socket" ] || rag_die "--split and --socket need the private server"
+[ -z "$here" ] || [ -z "$cpus$socket" ] || rag_die "--split, --together and --socket need the private server"
 
 . "$bench/server.sh"
 . "$bench/measure.sh"

@@ -74,17 +74,22 @@ start_private_server() {
 # restart_server: the private one.
 restart_server() {
   rag_as_user "$(rag_pg pg_ctl)" restart -s -w -m fast -D "$data" -l "${data%/data}/log" </dev/null || exit 1
+  choose_cpus
 }
 
-# split_cpus: sets client, the command that runs a client on the first half of the
-# CPUs, and leaves the other half to the server's connections.
-split_cpus() {
-  local cpus
+# choose_cpus: sets client, the command that runs a client, and where it matters puts both it and
+# the server's connections on certain CPUs.
+choose_cpus() {
+  local half=$(($(nproc) / 2)) of_client=0 of_server=0
 
-  cpus=$(nproc)
-  [ "$cpus" -gt 1 ] || rag_die "--split needs two CPUs"
-  client=(taskset -c "0-$((cpus / 2 - 1))")
-  taskset -cp "$((cpus / 2))-$((cpus - 1))" "$(head -n 1 "$data/postmaster.pid")" >/dev/null
+  client=()
+  [ -n "$cpus" ] || return 0
+  if [ "$cpus" = split ]; then
+    [ "$half" -gt 0 ] || rag_die "--split needs two CPUs"
+    of_client=0-$((half - 1)) of_server=$half-$(($(nproc) - 1))
+  fi
+  client=(taskset -c "$of_client")
+  taskset -cp "$of_server" "$(head -n 1 "$data/postmaster.pid")" >/dev/null
 }
 
 start() {
@@ -106,7 +111,7 @@ start() {
     rag_build >&2 || exit 1
     start_private_server
     fill_wal || exit 1
-    [ -z "$split" ] || split_cpus
+    choose_cpus
   fi
   keep_awake
   drop_databases
