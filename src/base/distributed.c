@@ -14,9 +14,11 @@
 #include "base/schema.h"
 #include "base/table_facts.h"
 
-const RagDistributedTable rag_distributed_tables[] = {{"sessions", "id"},
-													  {"messages", "session_id"},
-													  {"rag_feedback", "session_id"}};
+const RagDistributedTable rag_distributed_tables[] = {
+	[RAG_SESSIONS] = {"sessions", "id"},
+	[RAG_MESSAGES] = {"messages", "session_id"},
+	[RAG_FEEDBACK] = {"rag_feedback", "session_id"},
+};
 
 /* The shards with the rows of sessions whose hash is at least min. */
 typedef struct HashRange
@@ -164,6 +166,20 @@ find_range(Oid nspoid, const pg_uuid_t *session_id)
 																  NULL;
 }
 
+bool
+rag_may_enter_shards(void)
+{
+	return rag_citus_lets_us_in();
+}
+
+int64
+rag_shard_of(Oid nspoid, const pg_uuid_t *session_id)
+{
+	const HashRange *range = find_range(nspoid, session_id);
+
+	return range ? range->shards.ids[0] : 0;
+}
+
 /*
  * Who moves a shard waits for all that hold it, on every node, before it does so. So the
  * shard is held before a row is locked, wherever that row is: otherwise somebody else
@@ -172,25 +188,36 @@ find_range(Oid nspoid, const pg_uuid_t *session_id)
 RagShards
 rag_enter_shards(Oid nspoid, const pg_uuid_t *session_id, bool change)
 {
-	const HashRange *range = find_range(nspoid, session_id);
-	int64 held;
+	const HashRange *range;
+	int64 held = 0;
 
-	if (range == NULL)
+	if (find_range(nspoid, session_id) == NULL)
 		return RAG_NO_SHARDS;
 	/* Whoever locks all nodes, as a step does, locks the tables that have the shards. */
-	rag_lock_relation(rag_distributed_tables[0].name, nspoid,
+	rag_lock_relation(rag_distributed_tables[RAG_SESSIONS].name, nspoid,
 					  change ? RowExclusiveLock : AccessShareLock);
-	/* While we waited, the shard may have been moved, or split. */
-	do
+	/* While we waited, rows may have been brought back, or the shard moved or split. */
+	AcceptInvalidationMessages();
+	while ((range = find_range(nspoid, session_id)) != NULL && change &&
+		   range->shards.ids[RAG_SESSIONS] != held)
 	{
-		held = range->shards.ids[0];
-		if (change)
-			rag_citus_hold_shard(held);
+		held = range->shards.ids[RAG_SESSIONS];
+		rag_citus_hold_shard(held);
 		AcceptInvalidationMessages();
-		range = find_range(nspoid, session_id);
-	} while (range && range->shards.ids[0] != held);
+	}
 	if (range == NULL || !range->here || !rag_citus_lets_us_in())
 		return RAG_NO_SHARDS;
 	rag_citus_note_use(change);
 	return range->shards;
+}
+
+Relation
+rag_open_table_of(const pg_uuid_t *session_id, int table, Oid nspoid, LOCKMODE lockmode)
+{
+	const char *name = rag_distributed_tables[table].name;
+	RagShards shards = rag_enter_shards(nspoid, session_id, lockmode != AccessShareLock);
+
+	if (shards.ids[table] != 0)
+		name = psprintf("%s_" INT64_FORMAT, name, shards.ids[table]);
+	return rag_open_table(name, nspoid, lockmode);
 }

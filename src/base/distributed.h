@@ -12,6 +12,8 @@
 
 #include "base/compat.h"
 
+#include "storage/lockdefs.h"
+#include "utils/relcache.h"
 #include "utils/uuid.h"
 
 /*
@@ -19,7 +21,13 @@
  * that is the id of the session. (Usage by day and the log of migrations stay on their
  * node.)
  */
-#define RAG_NDISTRIBUTED 3
+enum
+{
+	RAG_SESSIONS,
+	RAG_MESSAGES,
+	RAG_FEEDBACK,
+	RAG_NDISTRIBUTED
+};
 
 typedef struct RagDistributedTable
 {
@@ -59,5 +67,19 @@ typedef struct RagShards
  * are moved until the end of the transaction, wherever they are.
  */
 extern RagShards rag_enter_shards(Oid nspoid, const pg_uuid_t *session_id, bool change);
+
+/* May the shards that are on this node be used straight away, as things are? */
+extern bool rag_may_enter_shards(void);
+
+/* The number of the shard that the session is in, wherever that is; or 0. */
+extern int64 rag_shard_of(Oid nspoid, const pg_uuid_t *session_id);
+
+/*
+ * Opens the table that has the session's rows, as rag_open_table() does: its shard if
+ * rag_enter_shards() has one, otherwise the table itself. A lock that lets nobody change
+ * rows is for reading them.
+ */
+extern Relation rag_open_table_of(const pg_uuid_t *session_id, int table, Oid nspoid,
+								  LOCKMODE lockmode);
 
 #endif /* RAG_DISTRIBUTED_H */

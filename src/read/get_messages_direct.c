@@ -23,7 +23,7 @@
 #include "utils/snapmgr.h"
 #include "utils/tuplestore.h"
 
-#include "base/schema.h"
+#include "base/distributed.h"
 #include "base/table_facts.h"
 #include "message/message.h"
 #include "read/get_messages_direct.h"
@@ -191,7 +191,8 @@ bool
 rag_scan_messages_directly(Oid nspoid, const RagScan *scan, RagReceiveMessage receive,
 						   void *arg)
 {
-	Relation rel = rag_open_table("messages", nspoid, AccessShareLock);
+	Relation rel = rag_open_table_of(scan->session_id, RAG_MESSAGES, nspoid,
+									 AccessShareLock);
 	bool plain;
 
 	if (!rag_facts_hold(&facts_of_messages, RelationGetRelid(rel)))

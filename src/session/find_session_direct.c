@@ -30,8 +30,8 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "base/distributed.h"
 #include "base/find_row.h"
-#include "base/schema.h"
 #include "base/table_facts.h"
 #include "base/update_row.h"
 #include "session/find_session_direct.h"
@@ -192,7 +192,8 @@ static bool
 on_sessions(const RagSession *session, LOCKMODE lockmode,
 			bool (*act)(Relation rel, const RagSession *session))
 {
-	Relation rel = rag_open_table("sessions", session->nspoid, lockmode);
+	Relation rel = rag_open_table_of(session->id, RAG_SESSIONS, session->nspoid,
+									 lockmode);
 	bool done = act(rel, session);
 
 	table_close(rel, NoLock);

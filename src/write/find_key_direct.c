@@ -22,8 +22,8 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
+#include "base/distributed.h"
 #include "base/find_row.h"
-#include "base/schema.h"
 #include "base/table_facts.h"
 #include "message/message.h"
 #include "write/find_key_direct.h"
@@ -169,7 +169,8 @@ find_key(Relation rel, const RagMessage *message, RagKeyMatch *match)
 bool
 rag_find_key_directly(const RagMessage *message, Oid nspoid, RagKeyMatch *match)
 {
-	Relation rel = rag_open_table("messages", nspoid, AccessShareLock);
+	const pg_uuid_t *session_id = DatumGetUUIDP(message->values[COL_SESSION_ID]);
+	Relation rel = rag_open_table_of(session_id, RAG_MESSAGES, nspoid, AccessShareLock);
 	bool plain;
 
 	memset(match, 0, sizeof(RagKeyMatch));

@@ -13,8 +13,8 @@
 #include "utils/array.h"
 #include "utils/memutils.h"
 
+#include "base/distributed.h"
 #include "base/error.h"
-#include "base/schema.h"
 #include "base/statement.h"
 #include "cluster/ids.h"
 #include "message/message.h"
@@ -213,8 +213,9 @@ insert_by_statements(RagMessage **messages, int n, int null_by_default, Oid nspo
 void
 rag_insert_messages(RagMessage **messages, int n, Oid nspoid)
 {
-	Relation rel = rag_open_table("messages", nspoid, RowExclusiveLock);
-	const RagInsertFacts *facts = rag_insert_facts(rel, nspoid);
+	const pg_uuid_t *session_id = DatumGetUUIDP(messages[0]->values[COL_SESSION_ID]);
+	Relation rel = rag_open_table_of(session_id, RAG_MESSAGES, nspoid, RowExclusiveLock);
+	const RagInsertFacts *facts = rag_insert_facts(rel, session_id, nspoid);
 	int null_by_default = facts->null_by_default;
 	int given = 0;
 	int omitted = 0;

@@ -29,7 +29,7 @@
 #include "utils/rel.h"
 #include "utils/rls.h"
 
-#include "base/schema.h"
+#include "base/distributed.h"
 #include "base/table_facts.h"
 #include "message/message.h"
 #include "write/insert_facts.h"
@@ -385,11 +385,13 @@ find_facts(const Tables *tables)
 }
 
 const RagInsertFacts *
-rag_insert_facts(Relation messages, Oid nspoid)
+rag_insert_facts(Relation messages, const pg_uuid_t *session_id, Oid nspoid)
 {
 	if (!rag_facts_hold(&facts_of_tables, RelationGetRelid(messages)))
 	{
-		Tables tables = {messages, rag_open_table("sessions", nspoid, AccessShareLock)};
+		Tables tables = {messages,
+						 rag_open_table_of(session_id, RAG_SESSIONS, nspoid,
+										   AccessShareLock)};
 
 		find_facts(&tables);
 		table_close(tables.sessions, NoLock);

@@ -9,6 +9,7 @@
 
 #include "access/htup_details.h"
 #include "utils/relcache.h"
+#include "utils/uuid.h"
 
 #include "message/message.h"
 
@@ -67,10 +68,11 @@ typedef struct RagInsertFacts
 } RagInsertFacts;
 
 /*
- * The facts about the table of messages, which is open and locked. They hold as long
- * as the lock.
+ * The facts about the table that has the session's messages, which is open and locked.
+ * They hold as long as the lock.
  */
-extern const RagInsertFacts *rag_insert_facts(Relation messages, Oid nspoid);
+extern const RagInsertFacts *rag_insert_facts(Relation messages,
+											  const pg_uuid_t *session_id, Oid nspoid);
 
 /*
  * Why the caller cannot store messages directly, or NULL. given are the optional columns

@@ -24,8 +24,8 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
+#include "base/distributed.h"
 #include "base/find_row.h"
-#include "base/schema.h"
 #include "base/table_facts.h"
 #include "base/update_row.h"
 #include "message/message.h"
@@ -211,7 +211,8 @@ bool
 rag_update_message_directly(const RagMessage *message, const RagColumn *columns, int n,
 							Oid nspoid)
 {
-	Relation rel = rag_open_table("messages", nspoid, RowExclusiveLock);
+	const pg_uuid_t *session_id = DatumGetUUIDP(message->values[COL_SESSION_ID]);
+	Relation rel = rag_open_table_of(session_id, RAG_MESSAGES, nspoid, RowExclusiveLock);
 	bool done = update_message(rel, message, columns, n);
 
 	table_close(rel, NoLock);

@@ -171,6 +171,14 @@ regress_end() {
   PGDATABASE=postgres
 }
 
+# A message that is added on the node that has the session.
+add_there() {
+  sql -o /dev/null -c "SET client_min_messages = error" -c "CREATE EXTENSION rag_events" -c "SELECT rag_distribute(4)" &&
+    PGOPTIONS='-c client_min_messages=debug1' rag_on_node 1 sql \
+      -c "SELECT rag_add_message(rag_create_session(), 'user', 'x')" 2>&1 &&
+    sql -c "DROP EXTENSION rag_events CASCADE"
+}
+
 part_regress() {
   local tests
 
@@ -183,6 +191,7 @@ part_regress() {
   regress_run regress/pg_regress $regress_delegated
   # shellcheck disable=SC2086 # a list of words
   regress_compare "calls delegated" .delegated.diff $regress_delegated
+  ok "without an INSERT where the session is" grep -q 'messages are inserted directly' <(add_there)
   regress_end
 }
 
