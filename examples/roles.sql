@@ -54,9 +54,9 @@ GRANT USAGE ON SCHEMA :"schema" TO :"reader", :"writer", :"editor", :"keeper";
 -- rag_get_session, rag_list_sessions, rag_find_sessions, rag_export_session.
 GRANT SELECT ON :"schema".sessions, :"schema".messages TO :"reader", :"editor";
 
--- Adding: rag_create_session, rag_add_message, rag_add_messages, and
--- rag_import_session of documents that have no times of the session. Of the messages,
--- what a repeated idempotency key is compared with is all that can be read.
+-- Adding: rag_create_session, rag_add_message, rag_add_messages, rag_add_conversations,
+-- and rag_import_session of documents that have no times of the session. Of the
+-- messages, what a repeated idempotency key is compared with is all that can be read.
 GRANT INSERT (id, user_id, metadata), SELECT (id, user_id, updated_at), UPDATE (updated_at)
   ON :"schema".sessions TO :"writer", :"editor";
 GRANT INSERT, SELECT (id, session_id, role, content, idempotency_key)

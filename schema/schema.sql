@@ -143,6 +143,10 @@ CREATE INDEX ix_rag_usage_daily_day ON rag_events.rag_usage_daily USING btree (d
 -- usage of a user, to be erased
 CREATE INDEX ix_rag_usage_daily_user_id ON rag_events.rag_usage_daily USING btree (user_id) WHERE (user_id IS NOT NULL);
 
+-- add messages to many sessions, all or none; returns how many were stored
+FUNCTION rag_add_conversations(conversations jsonb)
+    RETURNS bigint;
+
 -- add a message (role user or assistant, latency in milliseconds) to a session and return the message's id
 FUNCTION rag_add_message(session_id uuid, role text, content text, sources jsonb DEFAULT NULL::jsonb, latency_ms double precision DEFAULT NULL::double precision, top_k integer DEFAULT NULL::integer, query_type text DEFAULT NULL::text, user_id text DEFAULT NULL::text, token_count integer DEFAULT NULL::integer, metadata jsonb DEFAULT NULL::jsonb, idempotency_key text DEFAULT NULL::text)
     RETURNS bigint;
@@ -150,6 +154,10 @@ FUNCTION rag_add_message(session_id uuid, role text, content text, sources jsonb
 -- add a JSON array of messages to a session, all or none, and return their ids; create_session creates the session if it is missing
 FUNCTION rag_add_messages(session_id uuid, messages jsonb, user_id text DEFAULT NULL::text, create_session boolean DEFAULT false)
     RETURNS bigint[];
+
+-- part of rag_add_conversations() on the node that has the session
+FUNCTION rag_add_shard_conversations(session_id uuid, conversations jsonb)
+    RETURNS bigint;
 
 -- what differs between this database and the installed version, each with the DDL that mends it
 FUNCTION rag_check_schema()

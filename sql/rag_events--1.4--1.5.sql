@@ -19,6 +19,17 @@ DROP FUNCTION @extschema@.rag_lock_tables();
 --
 -- Functions
 --
+CREATE FUNCTION @extschema@.rag_add_conversations(
+  conversations pg_catalog.jsonb
+) RETURNS pg_catalog.int8
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'rag_add_conversations';
+
+CREATE FUNCTION @extschema@.rag_add_shard_conversations(
+  session_id    pg_catalog.uuid,
+  conversations pg_catalog.jsonb
+) RETURNS pg_catalog.int8
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'rag_add_shard_conversations';
+
 CREATE FUNCTION @extschema@.rag_distribute(
   shard_count pg_catalog.int4 DEFAULT NULL
 ) RETURNS void
@@ -52,6 +63,8 @@ ALTER FUNCTION @extschema@.rag_add_message(pg_catalog.uuid, pg_catalog.text, pg_
   SUPPORT @extschema@.rag_delegation_support;
 ALTER FUNCTION @extschema@.rag_add_messages(pg_catalog.uuid, pg_catalog.jsonb, pg_catalog.text, pg_catalog.bool)
   SUPPORT @extschema@.rag_delegation_support;
+ALTER FUNCTION @extschema@.rag_add_shard_conversations(pg_catalog.uuid, pg_catalog.jsonb)
+  SUPPORT @extschema@.rag_delegation_support;
 ALTER FUNCTION @extschema@.rag_copy_session(pg_catalog.uuid, pg_catalog.int8, pg_catalog.text)
   SUPPORT @extschema@.rag_delegation_support;
 ALTER FUNCTION @extschema@.rag_delete_messages(pg_catalog.uuid, pg_catalog.int8, pg_catalog.text)
@@ -84,6 +97,9 @@ ALTER FUNCTION @extschema@.rag_update_session(pg_catalog.uuid, pg_catalog.jsonb,
 --
 -- Descriptions
 --
+COMMENT ON FUNCTION @extschema@.rag_add_conversations(pg_catalog.jsonb)
+IS 'add messages to many sessions, all or none; returns how many were stored';
+COMMENT ON FUNCTION @extschema@.rag_add_shard_conversations(pg_catalog.uuid, pg_catalog.jsonb) IS 'part of rag_add_conversations() on the node that has the session';
 COMMENT ON FUNCTION @extschema@.rag_distribute(pg_catalog.int4)
 IS 'distribute the tables over the nodes of a Citus cluster, by session, into so many shards (null: citus.shard_count); again after a node was added';
 COMMENT ON FUNCTION @extschema@.rag_undistribute() IS 'bring all rows back to the coordinator of the cluster';

@@ -222,6 +222,8 @@ CREATE OR REPLACE FUNCTION @extschema@.rag_update_session(
 ) RETURNS pg_catalog.jsonb
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'rag_update_session';
 
+DROP FUNCTION @extschema@.rag_add_shard_conversations(pg_catalog.uuid, pg_catalog.jsonb);
+DROP FUNCTION @extschema@.rag_add_conversations(pg_catalog.jsonb);
 DROP FUNCTION @extschema@.rag_delegation_support(pg_catalog.internal);
 DROP FUNCTION @extschema@.rag_no_session();
 DROP FUNCTION @extschema@.rag_wait_for_writers();

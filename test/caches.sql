@@ -9,6 +9,9 @@ SELECT rag_create_session('erin', '{"title": "x"}', :s, true) IS NOT NULL;
 SELECT rag_add_message(:s, 'user', 'x', '[1]', 1, 1, 'q', 'erin', 1, '{"a": 1}', 'k') IS NOT NULL;
 SELECT rag_add_message(:s, 'user', 'x', idempotency_key => 'k') IS NOT NULL;
 SELECT cardinality(rag_add_messages(:s, '[{"role": "user", "content": "x", "idempotency_key": "k2"}, {"role": "assistant", "content": "y", "created_at": 1}]', 'erin', true));
+SELECT rag_add_conversations(jsonb_build_array(jsonb_build_object('session_id', :s, 'user_id', 'erin', 'messages', '[{"role": "user", "content": "x"}]'::jsonb),
+  jsonb_build_object('session_id', gen_random_uuid(), 'user_id', 'gone', 'create_session', true, 'messages', '[{"role": "user", "content": "x", "idempotency_key": "k"}]'::jsonb)));
+SELECT rag_add_shard_conversations(:s, jsonb_build_array(jsonb_build_object('session_id', :s, 'messages', '[]'::jsonb)));
 SELECT count(*) FROM rag_get_messages(:s, 5, NULL, 'erin');
 SELECT count(*) FROM rag_get_messages_after(:s, 0, 5, 'erin', false);
 SELECT count(*) FROM rag_get_context(:s, 100, 5, 0, 'erin');

@@ -145,6 +145,36 @@ commands() {
     grep -v 'issuing \(BEGIN\|COMMIT\|ROLLBACK\|PREPARE\)' | grep -c 'issuing '
 }
 
+# One for each of twenty new sessions, and one for the last again.
+conversations() {
+  sql -c "SELECT jsonb_agg(jsonb_build_object('session_id', format('10000000-0000-4000-8000-0000000000%s', 10 + least(n, 20)), 'user_id', 'ute',
+            'create_session', true, 'messages', jsonb_build_array(jsonb_build_object('role', 'user', 'content', 'message ' || n),
+            jsonb_build_object('role', '$1', 'content', 'x', 'idempotency_key', '$2' || n))) ORDER BY n DESC) FROM generate_series(1, 21) AS n"
+}
+
+many_conversations() {
+  local node shards call written="SELECT count(*), count(DISTINCT m.session_id) FROM messages AS m
+    JOIN sessions AS s ON s.id = m.session_id WHERE s.user_id = 'ute'"
+
+  call="SELECT rag_add_conversations('$(conversations assistant a)')"
+  same "many conversations" 42 "$(app -c "$call")"
+  same "... each where it belongs" '42|20' "$(app -c "$written")"
+  same "... in the order of the array" 'message 21,message 20' \
+    "$(app -c "SELECT string_agg(content, ',' ORDER BY id) FROM messages WHERE session_id = '10000000-0000-4000-8000-000000000030' AND content <> 'x'")"
+  shards=$(sql -c "SELECT count(DISTINCT get_shard_id_for_distribution_column('sessions', id)) FROM sessions WHERE user_id = 'ute'")
+  same "... by one command for each shard" "$shards" "$(PGUSER=app commands "$call")"
+  same "... within a transaction, too" "$shards" "$(PGUSER=app commands BEGIN "$call" ROLLBACK)"
+  same "... where Citus is not to work here, by one for each conversation" 21 \
+    "$(PGUSER=app commands 'SET citus.enable_local_execution = off' "$call")"
+  same "... those with a key are there once" '84|20' "$(app -c "$written")"
+  for node in 1 2; do
+    same "... at node $node" 21 "$(PGUSER=app rag_on_node "$node" app -c "$call")"
+    same "all or none, at node $node" 23514 "$(PGUSER=app rag_on_node "$node" state "SELECT rag_add_conversations('$(conversations bot b)')")"
+  done
+  same "nothing is left of those" '126|20' "$(app -c "$written")"
+  own -o /dev/null -c "SELECT * FROM rag_erase_user('ute')"
+}
+
 part_calls() {
   local call number session message
 
@@ -174,6 +204,7 @@ SELECT rag_copy_session('$session')
 SELECT rag_delete_messages('$session', $message)
 SELECT rag_delete_session('$session')
 SQL
+  many_conversations
   app -o /dev/null -c "SELECT rag_add_message(rag_create_session('zoe'), 'user', 'Hello')" \
     -c "SELECT rag_add_message(rag_create_session('otto', session_id => '00000000-0000-4000-8000-000000000001'), 'user', 'Hello')"
   own -c "UPDATE sessions SET created_at = '2020-01-01', updated_at = '2020-01-01' WHERE user_id = 'otto'"

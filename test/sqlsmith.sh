@@ -77,6 +77,8 @@ UNION ALL VALUES (NULL::uuid, NULL, NULL::bigint, NULL::int, NULL, NULL::jsonb, 
 CREATE VIEW created AS SELECT i.*, rag_create_session(who, metadata) AS c FROM inputs i WHERE n < 9;
 CREATE VIEW added AS SELECT i.*, rag_add_message(session, 'user', role, sources, abs(n), n, who, who, n, '{}', role || n) AS c FROM inputs i WHERE n < 50;
 CREATE VIEW added_many AS SELECT i.*, rag_add_messages(session, jsonb_build_array(jsonb_build_object('role', 'user', 'content', role, 'sources', sources)), who, yes) AS c FROM inputs i WHERE n < 50;
+CREATE VIEW added_to_many AS SELECT i.*, rag_add_conversations(jsonb_build_array(jsonb_build_object('session_id', session, 'user_id', who, 'create_session', yes,
+  'messages', jsonb_build_array(jsonb_build_object('role', 'user', 'content', role, 'sources', sources))))) AS c FROM inputs i WHERE n < 50;
 CREATE VIEW changed_session AS SELECT i.*, rag_update_session(session, metadata, who) AS c FROM inputs i WHERE n < 50;
 CREATE VIEW changed_message AS SELECT i.*, rag_update_message(session, message, role, sources, n, n, metadata, who) IS NULL AS c FROM inputs i WHERE n < 50;
 CREATE VIEW cut AS SELECT i.*, rag_delete_messages(session, message, who) AS c FROM inputs i WHERE n < 50;

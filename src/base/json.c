@@ -4,6 +4,7 @@
  */
 #include "base/compat.h"
 
+#include <ctype.h>
 #include <math.h>
 
 #include "mb/pg_wchar.h"
@@ -171,6 +172,19 @@ rag_json_root(Jsonb *json)
 	return value;
 }
 
+bool
+rag_json_list_argument(Jsonb *json, const char *name, JsonbValue *array)
+{
+	*array = rag_json_root(json);
+	if (rag_json_is_object(array) && JsonContainerSize(array->val.binary.data) == 1)
+	{
+		JsonbValue object = *array;
+
+		(void) rag_json_field(&object, name, array);
+	}
+	return rag_json_is_array(array);
+}
+
 JsonbIterator *
 rag_json_elements(const JsonbValue *array)
 {
@@ -286,6 +300,34 @@ local_time(int element, const char *field, TimestampTz time)
 		tm2timestamp(&tm, fsec, NULL, &local) != 0)
 		rag_error_field(element, field, "a timestamp within PostgreSQL's range");
 	return TimestampGetDatum(local);
+}
+
+/* Does the text have hyphens where a UUID has them, and digits elsewhere? */
+bool
+rag_json_is_uuid(const JsonbValue *value)
+{
+	static const char form[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
+
+	if (value->type != jbvString || value->val.string.len != (int) strlen(form))
+		return false;
+	for (int i = 0; i < value->val.string.len; i++)
+	{
+		char c = value->val.string.val[i];
+
+		if (form[i] == '-' ? c != '-' : !isxdigit((unsigned char) c))
+			return false;
+	}
+	return true;
+}
+
+Datum
+rag_uuid_from_json(int element, const char *field, const JsonbValue *value)
+{
+	if (!rag_json_is_uuid(value))
+		rag_error_field(element, field, "a UUID");
+	return DirectFunctionCall1(uuid_in,
+							   CStringGetDatum(pnstrdup(value->val.string.val,
+														value->val.string.len)));
 }
 
 static Datum

@@ -33,11 +33,20 @@ extern const JsonbValue *rag_json_array_field(const JsonbValue *value,
 extern JsonbValue rag_json_root(Jsonb *json);
 
 /*
+ * Sets *array to the array that an argument is; or, as some drivers cannot send a list as
+ * JSON, to the array that is its only field, of this name. False if it is neither.
+ */
+extern bool rag_json_list_argument(Jsonb *json, const char *name, JsonbValue *array);
+
+/*
  * The elements of an array: an iterator, and the next of them, until that returns
  * false.
  */
 extern JsonbIterator *rag_json_elements(const JsonbValue *array);
 extern bool rag_json_next(JsonbIterator **it, JsonbValue *element);
+
+/* Is it a UUID, with hyphens? */
+extern bool rag_json_is_uuid(const JsonbValue *value);
 
 /* Is it an id: a whole number of 64 bits, or one as JavaScript has it, in a string? */
 extern bool rag_json_is_id(const JsonbValue *value, int64 *result);
@@ -64,6 +73,7 @@ extern double rag_json_number(const JsonbValue *value);
 extern Datum rag_time_from_json(int element, const char *field, const JsonbValue *value);
 extern Datum rag_any_time_from_json(int element, const char *field,
 									const JsonbValue *value);
+extern Datum rag_uuid_from_json(int element, const char *field, const JsonbValue *value);
 extern Datum rag_text_from_json(int element, const char *field, const JsonbValue *value);
 extern int32 rag_int32_from_json(int element, const char *field,
 								 const JsonbValue *value);

@@ -4,7 +4,6 @@
  */
 #include "base/compat.h"
 
-#include <ctype.h>
 
 #include "catalog/pg_type_d.h"
 #include "miscadmin.h"
@@ -24,41 +23,13 @@
 #include "exchange/import_tree.h"
 
 
-/* Does the text have hyphens where a UUID has them, and digits elsewhere? */
-static bool
-is_uuid(const JsonbValue *value)
-{
-	static const char form[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
-
-	if (value->type != jbvString || value->val.string.len != (int) strlen(form))
-		return false;
-	for (int i = 0; i < value->val.string.len; i++)
-	{
-		char c = value->val.string.val[i];
-
-		if (form[i] == '-' ? c != '-' : !isxdigit((unsigned char) c))
-			return false;
-	}
-	return true;
-}
-
-static Datum
-session_id_from_json(const JsonbValue *value)
-{
-	if (!is_uuid(value))
-		rag_error_field(0, "session_id", "a UUID");
-	return DirectFunctionCall1(uuid_in,
-							   CStringGetDatum(pnstrdup(value->val.string.val,
-														value->val.string.len)));
-}
-
 static Datum
 session_value_from_json(const RagSessionColumn *column, JsonbValue *value)
 {
 	switch (column->type)
 	{
 		case UUIDOID:
-			return session_id_from_json(value);
+			return rag_uuid_from_json(0, column->field, value);
 		case JSONBOID:
 			if (rag_json_is_encoded_twice(value))
 				rag_error_field(0, column->field, "JSON itself, and not a string that holds it");
@@ -117,9 +88,10 @@ read_time(Document *document, int col, const JsonbValue *name, const JsonbValue 
 static void
 read_id(Document *document, const JsonbValue *value)
 {
-	if (!is_uuid(value))
+	if (!rag_json_is_uuid(value))
 		return;
-	document->conversation->values[SESSION_ID] = session_id_from_json(value);
+	document->conversation->values[SESSION_ID] =
+		rag_uuid_from_json(0, "session_id", value);
 	document->conversation->nulls[SESSION_ID] = ' ';
 }
 

@@ -82,29 +82,19 @@ message_from_json(RagMessage *message, const JsonbValue *object)
 	Assert(token == WJB_END_OBJECT);
 }
 
-/* Some drivers cannot send a list as JSON; they send {"messages": [...]}. */
 static JsonbContainer *
 array_of_messages(Jsonb *json)
 {
-	JsonbContainer *root = &json->root;
-	JsonbValue buffer;
+	JsonbValue array;
 
-	if (JsonContainerIsObject(root) && JsonContainerSize(root) == 1)
-	{
-		JsonbValue *value = getKeyJsonValueFromContainer(root, "messages",
-														 strlen("messages"), &buffer);
-
-		if (value && value->type == jbvBinary)
-			root = value->val.binary.data;
-	}
-	if (!JsonContainerIsArray(root) || JsonContainerIsScalar(root))
+	if (!rag_json_list_argument(json, "messages", &array))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("messages must be a JSON array of objects"),
 				 rag_jsonb_is_encoded_twice(json) ?
 					 errhint(RAG_HINT_ENCODED_TWICE) :
 					 errhint("Give [{\"role\": ..., \"content\": ...}, ...], or {\"messages\": [...]}.")));
-	return root;
+	return array.val.binary.data;
 }
 
 RagMessage *

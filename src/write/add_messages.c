@@ -18,55 +18,60 @@
 #include "session/create_session.h"
 #include "session/find_session.h"
 #include "session/session.h"
+#include "write/add_messages.h"
 #include "write/idempotency.h"
 #include "write/insert.h"
 
-typedef struct Call
+void
+rag_read_messages(RagAddition *addition, Jsonb *json)
 {
-	RagSession session;
-	bool create_session;
-	RagMessage *messages;
-	int n;
-	int optional; /* optional columns that have a value in any message */
-} Call;
-
-static void
-check_messages(Call *call)
-{
-	for (int i = 0; i < call->n; i++)
+	addition->messages = rag_messages_from_json(json, &addition->n);
+	for (int i = 0; i < addition->n; i++)
 	{
-		rag_check_message(&call->messages[i], call->session.nspoid);
-		call->optional |= rag_optional_columns(&call->messages[i]);
+		RagMessage *message = &addition->messages[i];
+
+		message->values[COL_SESSION_ID] = UUIDPGetDatum(addition->session.id);
+		message->isnull[COL_SESSION_ID] = false;
 	}
-	rag_check_columns(call->optional, call->session.nspoid);
+}
+
+void
+rag_check_addition(RagAddition *addition)
+{
+	for (int i = 0; i < addition->n; i++)
+	{
+		rag_check_message(&addition->messages[i], addition->session.nspoid);
+		addition->optional |= rag_optional_columns(&addition->messages[i]);
+	}
+	rag_check_columns(addition->optional, addition->session.nspoid);
 }
 
 /*
- * Locks the session, and creates it if the call says so. With touch, sets its
+ * Locks the session, and creates it if the addition says so. With touch, sets its
  * updated_at at the same time.
  */
 static void
-lock_session(const Call *call, bool touch)
+lock_session(const RagAddition *addition, bool touch)
 {
-	if (call->create_session)
-		rag_claim_session(&call->session, touch);
+	if (addition->create_session)
+		rag_claim_session(&addition->session, touch);
 	else if (touch)
-		rag_touch_session(&call->session);
+		rag_touch_session(&addition->session);
 	else
-		rag_lock_existing_session(&call->session);
+		rag_lock_existing_session(&addition->session);
 }
 
 /* The messages that are not in the session yet. */
 static RagMessage **
-new_messages(const Call *call, int *n)
+new_messages(const RagAddition *addition, int *n)
 {
-	RagMessage **result = palloc_extended(sizeof(RagMessage *) * call->n,
+	RagMessage **result = palloc_extended(sizeof(RagMessage *) * addition->n,
 										  MCXT_ALLOC_HUGE);
 
 	*n = 0;
-	for (int i = 0; i < call->n; i++)
+	for (int i = 0; i < addition->n; i++)
 	{
-		RagMessage *message = &call->messages[i];
+		RagMessage *message = &addition->messages[i];
 
 		if (message->isnull[COL_ID] && message->repeats == NULL)
 			result[(*n)++] = message;
@@ -75,28 +80,29 @@ new_messages(const Call *call, int *n)
 }
 
 /*
- * A call that stores nothing, because it is empty or a repetition, does not touch the
+ * One that stores nothing, because it is empty or a repetition, does not touch the
  * session. So if there are keys, they are looked for before the touch.
  */
-static void
-add_messages(const Call *call)
+int
+rag_add(const RagAddition *addition)
 {
-	bool has_keys = (call->optional & RAG_COLUMN_BIT(COL_IDEMPOTENCY_KEY)) != 0;
+	bool has_keys = (addition->optional & RAG_COLUMN_BIT(COL_IDEMPOTENCY_KEY)) != 0;
 	RagMessage **messages;
 	int n;
 
-	lock_session(call, call->n > 0 && !has_keys);
-	if (call->n == 0)
-		return;
+	lock_session(addition, addition->n > 0 && !has_keys);
+	if (addition->n == 0)
+		return 0;
 	if (has_keys)
-		rag_find_repeated(call->messages, call->n, call->session.nspoid);
-	messages = new_messages(call, &n);
+		rag_find_repeated(addition->messages, addition->n, addition->session.nspoid);
+	messages = new_messages(addition, &n);
 	if (n == 0)
-		return;
+		return 0;
 	if (has_keys)
-		rag_touch_session(&call->session);
-	rag_draw_ids(messages, n, call->session.nspoid, call->session.id);
-	rag_insert_messages(messages, n, call->session.nspoid);
+		rag_touch_session(&addition->session);
+	rag_draw_ids(messages, n, addition->session.nspoid, addition->session.id);
+	rag_insert_messages(messages, n, addition->session.nspoid);
+	return n;
 }
 
 /* ------------------------------------------------------------------------
@@ -167,16 +173,16 @@ Datum
 rag_add_message(PG_FUNCTION_ARGS)
 {
 	RagMessage message;
-	Call call = {.session = rag_session_argument(fcinfo, ARG_USER_ID, "messages"),
-				 .messages = &message,
-				 .n = 1};
+	RagAddition addition = {.session = rag_session_argument(fcinfo, ARG_USER_ID, "messages"),
+							.messages = &message,
+							.n = 1};
 
 	message_from_arguments(&message, fcinfo);
-	check_messages(&call);
+	rag_check_addition(&addition);
 	rag_check_may_write("rag_add_message()");
 
 	SPI_connect();
-	add_messages(&call);
+	(void) rag_add(&addition);
 	SPI_finish();
 
 	PG_RETURN_DATUM(message.values[COL_ID]);
@@ -188,36 +194,31 @@ rag_add_message(PG_FUNCTION_ARGS)
  */
 
 static void
-read_arguments(Call *call, FunctionCallInfo fcinfo)
+read_arguments(RagAddition *addition, FunctionCallInfo fcinfo)
 {
-	call->session = rag_session_argument(fcinfo, 2, "messages");
+	addition->session = rag_session_argument(fcinfo, 2, "messages");
 	if (PG_ARGISNULL(1))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("messages must not be null")));
-	call->create_session = !PG_ARGISNULL(3) && PG_GETARG_BOOL(3);
-	call->messages = rag_messages_from_json(PG_GETARG_JSONB_P(1), &call->n);
-	for (int i = 0; i < call->n; i++)
-	{
-		call->messages[i].values[COL_SESSION_ID] = UUIDPGetDatum(call->session.id);
-		call->messages[i].isnull[COL_SESSION_ID] = false;
-	}
+	addition->create_session = !PG_ARGISNULL(3) && PG_GETARG_BOOL(3);
+	rag_read_messages(addition, PG_GETARG_JSONB_P(1));
 }
 
 static Datum
-ids_of(const Call *call)
+ids_of(const RagAddition *addition)
 {
-	Datum *ids = palloc_extended(sizeof(Datum) * Max(call->n, 1), MCXT_ALLOC_HUGE);
+	Datum *ids = palloc_extended(sizeof(Datum) * Max(addition->n, 1), MCXT_ALLOC_HUGE);
 
-	for (int i = 0; i < call->n; i++)
+	for (int i = 0; i < addition->n; i++)
 	{
-		const RagMessage *message = &call->messages[i];
+		const RagMessage *message = &addition->messages[i];
 
 		if (message->repeats)
 			message = message->repeats;
 		ids[i] = message->values[COL_ID];
 	}
-	return PointerGetDatum(construct_array(ids, call->n, INT8OID, 8,
+	return PointerGetDatum(construct_array(ids, addition->n, INT8OID, 8,
 										   FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 }
 
@@ -241,15 +242,15 @@ PG_FUNCTION_INFO_V1(rag_add_messages);
 Datum
 rag_add_messages(PG_FUNCTION_ARGS)
 {
-	Call call = {0};
+	RagAddition addition = {0};
 
-	read_arguments(&call, fcinfo);
-	check_messages(&call);
+	read_arguments(&addition, fcinfo);
+	rag_check_addition(&addition);
 	rag_check_may_write("rag_add_messages()");
 
 	SPI_connect();
-	add_messages(&call);
+	(void) rag_add(&addition);
 	SPI_finish();
 
-	PG_RETURN_DATUM(ids_of(&call));
+	PG_RETURN_DATUM(ids_of(&addition));
 }

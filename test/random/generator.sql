@@ -103,6 +103,42 @@ BEGIN
   RETURN list;
 END$$;
 
+-- Conversations of this session and others, some of them given twice.
+CREATE FUNCTION model.conversations_value(session_id uuid) RETURNS jsonb LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  list jsonb := '[]';
+  messages jsonb;
+  place int;
+  e jsonb;
+BEGIN
+  FOR i IN 1 .. floor(random() * 5)::int LOOP
+    IF model.chance(60) THEN
+      place := floor(random() * (SELECT count(*) FROM model.sessions))::int;
+      session_id := coalesce((SELECT s.id FROM model.sessions s ORDER BY s.created_at, s.id OFFSET place LIMIT 1), session_id);
+    ELSIF model.chance(30) THEN
+      session_id := lpad(floor(random() * 8)::text, 32, '0')::uuid;
+    END IF;
+    messages := '[]';
+    FOR j IN 1 .. floor(random() * 3)::int LOOP
+      messages := messages || jsonb_build_array(model.element());
+    END LOOP;
+    e := jsonb_build_object('session_id', session_id, 'messages', messages);
+    IF model.chance(40) THEN
+      e := e || jsonb_build_object('user_id', CASE WHEN model.chance(80) THEN (SELECT s.user_id FROM model.sessions s WHERE s.id = session_id) ELSE model.user_value() END);
+    END IF;
+    IF model.chance(70) THEN e := e || jsonb_build_object('create_session', model.chance(90)); END IF;
+    IF model.chance(2) THEN
+      e := e || jsonb_build_object(model.one_of('session_id', 'messages', 'user_id', 'create_session', 'metadata', repeat(model.letter(), 40)), model.one_of('null', '1', '"x"', 'true', '[]', '{}')::jsonb);
+    END IF;
+    IF model.chance(1) THEN e := e - model.one_of('session_id', 'messages'); END IF;
+    list := list || jsonb_build_array(CASE WHEN model.chance(99) THEN e ELSE model.json_value() END);
+  END LOOP;
+  IF model.chance(3) THEN RETURN model.json_value(); END IF;
+  IF model.chance(10) THEN RETURN jsonb_build_object('conversations', list); END IF;
+  IF model.chance(1) THEN RETURN jsonb_build_object('conversations', list, 'more', 1); END IF;
+  RETURN list;
+END$$;
+
 -- One that import takes for a message of the extension's own form, or refuses.
 CREATE FUNCTION model.element_to_import() RETURNS jsonb LANGUAGE plpgsql VOLATILE AS $$
 DECLARE e jsonb;
@@ -180,6 +216,7 @@ BEGIN
     WHEN name = 'sources' THEN model.json_value()::text
     WHEN name = 'metadata' THEN CASE WHEN model.chance(80) THEN model.object_value() ELSE model.json_value() END::text
     WHEN name = 'messages' THEN model.messages_value()::text
+    WHEN name = 'conversations' THEN model.conversations_value(session_id)::text
     WHEN name = 'conversation' THEN model.conversation_value(session_id)::text
     WHEN name = 'latency_ms' THEN model.float_value()::text
     WHEN name = 'idempotency_key' THEN model.key_value()
@@ -236,7 +273,7 @@ END$$;
 -- How often each is called, of what it takes: read from the catalog.
 CREATE TABLE model.functions AS
 SELECT name, names, types, required, sum(weight) OVER (ORDER BY name) - weight AS lower, sum(weight) OVER (ORDER BY name) AS upper
-FROM (VALUES ('rag_create_session', 8), ('rag_add_message', 30), ('rag_add_messages', 14), ('rag_get_messages', 8), ('rag_get_messages_after', 6),
+FROM (VALUES ('rag_create_session', 8), ('rag_add_message', 30), ('rag_add_messages', 14), ('rag_add_conversations', 14), ('rag_get_messages', 8), ('rag_get_messages_after', 6),
              ('rag_get_context', 8), ('rag_list_sessions', 6), ('rag_update_session', 5), ('rag_delete_session', 4), ('rag_update_message', 10),
              ('rag_delete_messages', 8), ('rag_next_version', 3), ('rag_copy_session', 4), ('rag_export_session', 4), ('rag_import_session', 6),
              ('rag_get_session', 4), ('rag_find_sessions', 10), ('rag_get_prompt', 8), ('rag_put_message', 14), ('rag_reassign_sessions', 5), ('rag_expire_sessions', 6), ('rag_erase_user', 5),

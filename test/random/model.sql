@@ -178,6 +178,33 @@ BEGIN
   RETURN ids;
 END$$;
 
+CREATE FUNCTION model.rag_add_conversations(conversations jsonb) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+  list jsonb := $1;
+  e jsonb;
+  before bigint := (SELECT count(*) FROM model.messages);
+BEGIN
+  PERFORM model.must($1 IS NOT NULL, '22004');
+  IF jsonb_typeof(list) = 'object' THEN
+    PERFORM model.must(list ? 'conversations' AND list - 'conversations' = '{}', '22023');
+    list := list -> 'conversations';
+  END IF;
+  PERFORM model.must(jsonb_typeof(list) = 'array', '22023');
+  FOR e IN SELECT value FROM jsonb_array_elements(list) LOOP
+    PERFORM model.must(jsonb_typeof(e) = 'object', '22023');
+    PERFORM model.must(e - '{session_id,messages,user_id,create_session}'::text[] = '{}', '22023');
+    e := model.fields(e);
+    PERFORM model.must(coalesce(jsonb_typeof(e -> key) = type, true), '22023')
+    FROM (VALUES ('session_id', 'string'), ('messages', 'array'), ('user_id', 'string'), ('create_session', 'boolean')) AS t (key, type);
+    PERFORM model.must(coalesce(e ->> 'session_id' ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$', true), '22023');
+    PERFORM model.must(e ? 'session_id' AND e ? 'messages', '22004');
+  END LOOP;
+  FOR e IN SELECT model.fields(value) FROM jsonb_array_elements(list) WITH ORDINALITY AS l (value, place) ORDER BY value ->> 'session_id', place LOOP
+    PERFORM model.rag_add_messages((e ->> 'session_id')::uuid, e -> 'messages', e ->> 'user_id', (e -> 'create_session')::bool);
+  END LOOP;
+  RETURN (SELECT count(*) FROM model.messages) - before;
+END$$;
+
 -- What a reader shows of a message.
 CREATE TYPE model.message AS (id bigint, role text, content text, created_at timestamp, sources jsonb, latency_ms float8, top_k int, query_type text,
                               token_count int, metadata jsonb, idempotency_key text);

@@ -29,6 +29,11 @@ SELECT * FROM pg_temp.hint(format('SELECT rag_add_messages(%L, %L)', :'s', to_js
 SELECT cardinality(rag_add_messages(:'s', '[]'));
 SELECT * FROM pg_temp.hint(format('SELECT rag_add_messages(%L, %L)', :'s', '[{"role": "user", "content": "x", "created_at": 1719828000000}]'));
 SELECT cardinality(rag_add_messages(:'s', jsonb_build_array(jsonb_build_object('role', 'user', 'content', 'x', 'created_at', 1719828000000 / 1000))));
+SELECT * FROM pg_temp.hint($$SELECT rag_add_conversations('{}')$$);
+SELECT rag_add_conversations(jsonb_build_array(jsonb_build_object('session_id', :'s', 'messages', '[]'::jsonb))) AS list,
+       rag_add_conversations(jsonb_build_object('conversations', jsonb_build_array(jsonb_build_object('session_id', :'s', 'messages', '[]'::jsonb)))) AS object;
+SELECT * FROM pg_temp.hint(format('SELECT rag_add_conversations(%L)', jsonb_build_array(jsonb_build_object('session_id', :'s', 'message', '[]'::jsonb))));
+SELECT rag_add_conversations(jsonb_build_array(jsonb_build_object('session_id', :'s', 'messages', '[]'::jsonb))) AS added;
 
 -- Imports
 SELECT * FROM pg_temp.hint($$SELECT rag_import_session('5')$$);

@@ -36,7 +36,8 @@ GROUP BY g.what ORDER BY g.what COLLATE "C";
 -- user_id is indexed: one that no index can hold is an error that says so, at each entry.
 SELECT code, message, detail, "column" FROM pg_temp.diagnose($$SELECT rag_create_session((SELECT string_agg(md5(n::text), '') FROM generate_series(1, 1000) AS n))$$);
 SELECT n, code FROM (VALUES (1, 'rag_create_session(u, if_not_exists => true, session_id => gen_random_uuid())'), (2, $$rag_add_messages(gen_random_uuid(), '[]', u, true)$$),
-  (3, $$rag_import_session('[]', u)$$), (4, $$rag_import_session(jsonb_build_object('user_id', u, 'messages', '[]'::jsonb))$$)) AS c (n, call),
+  (3, $$rag_import_session('[]', u)$$), (4, $$rag_import_session(jsonb_build_object('user_id', u, 'messages', '[]'::jsonb))$$),
+  (5, $$rag_add_conversations(jsonb_build_array(jsonb_build_object('session_id', gen_random_uuid(), 'user_id', u, 'messages', '[]'::jsonb, 'create_session', true)))$$)) AS c (n, call),
   pg_temp.diagnose(format('SELECT %s FROM repeat(%L, 2001) AS u', call, 'u')) ORDER BY n;
 SELECT rag_delete_session(rag_create_session(string_agg(chr(8364), ''))) FROM generate_series(1, 666);
 

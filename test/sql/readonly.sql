@@ -19,7 +19,8 @@ SELECT n, d.code, d.message
 FROM (VALUES (1, 'rag_add_messages(%L, ''[]'')'), (2, 'rag_update_message(%L, 1)'), (3, 'rag_delete_messages(%L, 1)'),
              (4, 'rag_update_session(%L, ''{}'')'), (5, 'rag_delete_session(%L)'), (6, 'rag_copy_session(%L)'),
              (7, 'rag_import_session(''{"session_id": "%s", "messages": []}'')'), (8, 'rag_put_message(%L, ''k'', ''user'', ''x'')'),
-             (9, 'rag_reassign_sessions(''alice'', ''bob'', %L)'), (10, 'rag_expire_sessions(''1 day'', keep => ''{"s": "%s"}'')'), (11, 'rag_erase_user(%L)'), (12, 'rag_set_feedback(%L, 1, 1)'), (13, 'rag_close_days() -- %s')) AS t (n, call),
+             (9, 'rag_reassign_sessions(''alice'', ''bob'', %L)'), (10, 'rag_expire_sessions(''1 day'', keep => ''{"s": "%s"}'')'), (11, 'rag_erase_user(%L)'), (12, 'rag_set_feedback(%L, 1, 1)'), (13, 'rag_close_days() -- %s'),
+             (14, 'rag_add_conversations(''[{"session_id": "%s", "messages": []}]'')')) AS t (n, call),
      pg_temp.diagnose('SELECT ' || format(call, :'s1')) d ORDER BY n;
 SELECT (SELECT count(*) FROM rag_get_messages(:'s1')) AS messages, (SELECT count(*) FROM rag_get_messages_after(:'s1', 0)) AS after,
        (SELECT count(*) FROM rag_get_context(:'s1', 100)) AS context, (SELECT count(*) FROM rag_list_sessions('alice')) AS sessions,

@@ -109,6 +109,9 @@ PREPARE conversation (pg_catalog.uuid, pg_catalog.text) AS
          pg_catalog.jsonb_array_length(chat.rag_get_prompt($1, 100, 2, $2)) AS prompt,
          chat.rag_put_message($1, 'put', 'user', 'put', NULL, 1, 1, NULL, $2, 1, '{"a": 1}'::pg_catalog.jsonb) AS put,
          chat.rag_put_message($1, 'put', 'user', 'put', NULL, 1, 1, NULL, $2, 1, '{"a": null}'::pg_catalog.jsonb) AS put_again,
+         chat.rag_add_conversations(pg_catalog.jsonb_build_array(
+           pg_catalog.jsonb_build_object('session_id', $1, 'user_id', $2, 'messages', '[{"role": "user", "content": "put", "idempotency_key": "put"}]'::pg_catalog.jsonb),
+           pg_catalog.jsonb_build_object('session_id', $1, 'user_id', $2, 'create_session', true, 'messages', '[{"role": "user", "content": "many"}]'::pg_catalog.jsonb))) AS many,
          chat.rag_reassign_sessions($2, $2) AS reassigned,
          chat.rag_reassign_sessions($2, $2, $1) AS reassigned_one,
          (SELECT sessions FROM chat.rag_expire_sessions('1000 years', 1, '{"a": 1}'::pg_catalog.jsonb)) AS expired,

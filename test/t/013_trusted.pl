@@ -308,6 +308,7 @@ sub plain_calls
 	my %by_name = (
 		role => "'user'", from_version => "'$chain[0]'", to_version => "'$chain[1]'", user_id => 'NULL', after_cursor => 'NULL',
 		message_id => '1', from_id => '1', messages => q('[{"role": "user", "content": "x", "idempotency_key": "k", "metadata": {"a": 1}, "created_at": 1}]'),
+		conversations => q('[{"session_id": "00000000-0000-0000-0000-000000000001", "messages": [{"role": "user", "content": "x", "idempotency_key": "k2"}]}, {"session_id": "00000000-0000-0000-0000-00000000000e", "create_session": true, "user_id": "u", "messages": [{"role": "user", "content": "x"}]}]'),
 		conversation => q('{"session_id": "00000000-0000-0000-0000-00000000000f", "metadata": {"summary_upto_id": 1}, "messages": [{"id": 1, "role": "user", "content": "x"}]}'),
 		older_than => "'1000 years'", upto => "'1000-01-01'", from_day => 'NULL', to_day => 'NULL', ddl => q('{}'), source_no => 'NULL', fraction => '0.5', dry_run => 'false', filter => q('{"title": null}'), keep => q('[{"a": 1}]'), sources => q('[1]'), metadata => q('{"summary": "s", "summary_upto_id": 1}'));
 	my %by_type = (

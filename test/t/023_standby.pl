@@ -49,6 +49,7 @@ for my $call (
 	"rag_create_session(session_id => $session, if_not_exists => true)",
 	"rag_add_message($session, 'user', 'refused')",
 	"rag_add_message('00000000-0000-0000-0000-00000000000f', 'user', 'of no session')",
+	qq(rag_add_conversations('[{"session_id": "00000000-0000-0000-0000-00000000000f", "messages": []}]')),
 	"rag_put_message($session, 'k', 'user', 'refused')",
 	"rag_reassign_sessions('u', 'v')", "rag_expire_sessions('1 day')", "rag_erase_user('u')", "rag_set_feedback($session, 1, 1)", 'rag_close_days()')
 {

@@ -308,6 +308,8 @@ EOT
 			'rag_add_message(' . id(1) . q{, 'user', 'x', metadata => jsonb_build_object('a', 1))},
 			'rag_add_messages(' . id(1) . q{, jsonb_build_array(m))},
 			'rag_add_messages(' . id(1) . ', j)',
+			'rag_add_conversations(j)',
+			q{rag_add_conversations(jsonb_build_array(jsonb_build_object('session_id', } . id(1) . q{, 'messages', jsonb_build_array(m))))},
 			'rag_create_session(metadata => j)',
 			'rag_update_session(' . id(1) . ', j)',
 			'rag_update_message(' . id(1) . ', (SELECT min(id) FROM messages), sources => j, metadata => j)',
@@ -344,6 +346,7 @@ note('locks');
 	for my $call (
 		q(rag_add_message(S, 'user', 'x')), q(rag_add_message(S, 'user', 'x', idempotency_key => 'k')),
 		q(rag_add_messages(S, '[{"role": "user", "content": "x"}]')), q(rag_add_messages(S, '[{"role": "user", "content": "x"}]', create_session => true)),
+		q(rag_add_conversations(jsonb_build_array(jsonb_build_object('session_id', S, 'messages', '[{"role": "user", "content": "x"}]'::jsonb)))),
 		q(rag_update_session(S, '{"a": 1}')), q(rag_delete_session(S)), q(rag_update_message(S, (SELECT min(id) FROM messages), 'y')),
 		q(rag_delete_messages(S, 1)), q(rag_copy_session(S)), q(rag_put_message(S, 'k', 'user', 'x')), q(rag_reassign_sessions(NULL, 'eve', S)))
 	{
@@ -433,13 +436,15 @@ fresh(1);
 	@results = run_scripts(map {
 			join('', map {
 					my $at = id(1 + int(rand(4)));
+					my $other = id(1 + int(rand(4)));
 					my $call = (
 						"rag_copy_session($at)", "rag_delete_session($at)", "rag_delete_messages($at, (SELECT max(id) - 3 FROM rag_get_messages($at)))",
 						qq(rag_add_messages($at, '[{"role": "user", "content": "x"}, {"role": "assistant", "content": "y"}]', create_session => true)),
+						qq(rag_add_conversations(jsonb_build_array(jsonb_build_object('session_id', $at, 'create_session', true, 'messages', '[{"role": "user", "content": "x"}]'::jsonb), jsonb_build_object('session_id', $other, 'messages', '[{"role": "user", "content": "x"}]'::jsonb)))),
 						qq(rag_update_session($at, '{"a": 1}')), "rag_import_session(rag_export_session($at))",
 						qq(rag_update_message($at, (SELECT max(id) FROM rag_get_messages($at)), 'z')),
 						qq(rag_put_message($at, 'k', 'user', 'z')), q(rag_reassign_sessions('ann', 'bob')),
-						q((SELECT sessions FROM rag_expire_sessions('1 microsecond', 1))), q((SELECT sessions FROM rag_erase_user('bob'))))[ int(rand(11)) ];
+						q((SELECT sessions FROM rag_expire_sessions('1 microsecond', 1))), q((SELECT sessions FROM rag_erase_user('bob'))))[ int(rand(12)) ];
 					"SELECT $call;\n"
 				} 1 .. 150)
 		} 1 .. 4);
@@ -494,6 +499,7 @@ note('no connection left, and DISCARD ALL');
 	my $client = session();
 	my @calls = (
 		q(SELECT rag_add_message(S, 'user', 'x', idempotency_key => 'k') IS NOT NULL), q(SELECT cardinality(rag_add_messages(S, '[{"role": "user", "content": "x"}]'))),
+		q(SELECT rag_add_conversations(jsonb_build_array(jsonb_build_object('session_id', S, 'messages', '[{"role": "user", "content": "x"}]'::jsonb)))),
 		q(SELECT count(*) FROM rag_get_messages(S, 5)), q(SELECT count(*) FROM rag_get_messages_after(S, 0, 5)), q(SELECT count(*) > 0 FROM rag_get_context(S, 100)),
 		q(SELECT count(*) FROM rag_list_sessions(NULL)), q(SELECT rag_update_session(S, '{"a": 1}')), q(SELECT rag_update_message(S, (SELECT min(id) FROM messages), 'y')),
 		q(SELECT rag_delete_messages(S, rag_add_message(S, 'user', 'z'))), q(SELECT rag_delete_session(rag_copy_session(S))), q(SELECT rag_delete_session(rag_import_session(rag_export_session(S)))),

@@ -37,6 +37,7 @@ my %errors = (
 	rag_create_session => '23505',
 	rag_add_message => '22001 22003 22004 22023 23503 23505 23514',
 	rag_add_messages => '22001 22003 22004 22023 23503 23505 23514',
+	rag_add_conversations => '22001 22003 22004 22023 23503 23505 23514',
 	rag_get_messages => '22004 22023 23503',
 	rag_get_messages_after => '22004 22023 23503',
 	rag_get_context => '22004 22023 23503',

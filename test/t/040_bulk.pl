@@ -329,6 +329,7 @@ for my $case (
 	[ 'rag_add_messages()', "rag_add_messages($session, $turn)" ],
 	[ 'rag_add_messages() with keys', "rag_add_messages($session, jsonb_build_array(jsonb_build_object('role', 'user', 'content', 'x', 'idempotency_key', 'k' || i)))" ],
 	[ 'rag_add_messages() of new sessions', "rag_add_messages(gen_random_uuid(), $turn, 'erin', true)" ],
+	[ 'rag_add_conversations()', "rag_add_conversations(jsonb_build_array(jsonb_build_object('session_id', $session, 'messages', ${turn}::jsonb), jsonb_build_object('session_id', gen_random_uuid(), 'create_session', true, 'user_id', 'erin', 'messages', ${turn}::jsonb)))" ],
 	[ 'rag_add_messages() by INSERT', "rag_add_messages($session, $turn)", 'INSERT' ],
 	[ 'rag_add_message() by INSERT', "rag_add_message($session, 'user', 'x', token_count => 1)", 'INSERT' ],
 	[ 'an error in JSON', "rag_add_messages($session, '[{\"role\": \"user\", \"content\": \"x\"}, {\"role\": \"user\", \"contents\": \"x\"}]')" ],

@@ -99,6 +99,9 @@ sub documents
 		"jsonb_build_array(jsonb_build_object('role', 'user', 'content', 'x', ?, ?))",
 		"jsonb_build_array(jsonb_build_object('role', 'user', 'content', 'x', 'created_at', ?))",
 		"jsonb_build_object('session_id', ?, 'messages', jsonb_build_array())",
+		"jsonb_build_array(jsonb_build_object('session_id', gen_random_uuid(), 'create_session', true, 'user_id', ?, 'messages', jsonb_build_array(jsonb_build_object('role', 'user', 'content', ?, 'query_type', ?, 'idempotency_key', ?))))",
+		"jsonb_build_array(jsonb_build_object('session_id', ?, 'messages', jsonb_build_array()))",
+		"jsonb_build_array(jsonb_build_object('session_id', '$session', 'messages', jsonb_build_array(), ?, ?))",
 		"jsonb_build_object('user_id', ?, 'metadata', jsonb_build_object(?, ?), 'messages', jsonb_build_array(jsonb_build_object('role', 'user', 'content', ?, 'query_type', ?)))");
 }
 

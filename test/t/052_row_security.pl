@@ -40,6 +40,8 @@ my %calls = (
 	rag_create_session => q(rag_create_session('bob', NULL, ?, true)),
 	rag_add_message => q(rag_add_message(?, 'user', 'x')),
 	rag_add_messages => q(rag_add_messages(?, '[{"role": "user", "content": "x"}]')),
+	rag_add_conversations => q(rag_add_conversations(jsonb_build_array(jsonb_build_object('session_id', ?, 'messages', '[]'::jsonb)))),
+	rag_add_shard_conversations => q(rag_add_shard_conversations(?, jsonb_build_array(jsonb_build_object('session_id', ?, 'messages', '[]'::jsonb)))),
 	rag_get_messages => 'rag_get_messages(?)',
 	rag_get_messages_after => 'rag_get_messages_after(?, 0)',
 	rag_get_context => 'rag_get_context(?, 1000)',
@@ -62,20 +64,21 @@ sub tried
 	my ($rc, $out, $err) = $node->psql('postgres', "BEGIN; SELECT * FROM $call; ROLLBACK",
 		on_error_stop => 0, extra_params => [ '-U', 'bob', '-v', 'VERBOSITY=verbose' ]);
 
-	return "$out\n" . join("\n", grep { !/LOCATION/ } split /\n/, $err);
+	# In the context is the session as the caller named it.
+	return "$out\n" . join("\n", grep { !/LOCATION|messages of session/ } split /\n/, $err);
 }
 
 my @with_session = split /\n/, sql($node, 'postgres', <<'EOT');
 SELECT p.proname FROM pg_proc p JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
 JOIN pg_extension e ON e.oid = d.refobjid AND extname = 'rag_events'
-WHERE 'session_id' = ANY (p.proargnames[1:p.pronargs]) ORDER BY 1
+WHERE p.proargnames[1:p.pronargs] && '{session_id,conversations}' ORDER BY 1
 EOT
 is_deeply(\@with_session, [ sort keys %calls ], 'each function that takes a session is tried');
 
 for my $function (sort keys %calls)
 {
-	my $of_hidden = tried($calls{$function} =~ s/\?/'$hidden'/r);
-	my $of_missing = tried($calls{$function} =~ s/\?/'$missing'/r);
+	my $of_hidden = tried($calls{$function} =~ s/\?/'$hidden'/gr);
+	my $of_missing = tried($calls{$function} =~ s/\?/'$missing'/gr);
 
 	unlike($of_hidden, qr/hidden |alice/, "$function() of a hidden session tells nothing of it");
 	if ($function eq 'rag_create_session')
@@ -125,6 +128,7 @@ like(tried("rag_put_message('$own', 'hidden key', 'assistant', 'x')"), qr/ERROR:
 # Rows that the policy would hide are not written.
 for my $call ('rag_create_session(\'alice\')', "rag_add_message('$own', 'user', 'x', query_type => 'secret')",
 	"rag_add_messages('$own', '[{\"role\": \"user\", \"content\": \"x\", \"query_type\": \"secret\"}]')",
+	qq(rag_add_conversations('[{"session_id": "$own", "messages": [{"role": "user", "content": "x", "query_type": "secret"}]}]')),
 	q(rag_import_session('{"user_id": "alice", "messages": []}')), q(rag_import_session('{"messages": [{"role": "user", "content": "x", "query_type": "secret"}]}', 'bob')))
 {
 	like(tried($call), qr/ERROR:  42501: new row violates row-level security policy/, "$call is refused");

@@ -29,7 +29,7 @@ my $calls = 300;
 # How often each kind of call comes. Those that only add come first.
 my @adding = (
 	[ single => 10 ], [ put => 4 ], [ turn => 6 ], [ bulk => 2 ], [ create => 1 ],
-	[ create_turn => 1 ], [ transaction => 3 ], [ rollback => 1 ]);
+	[ create_turn => 1 ], [ create_many => 1 ], [ transaction => 3 ], [ rollback => 1 ]);
 my @changing = (
 	[ update_message => 4 ], [ update_session => 2 ], [ delete_messages => 2 ],
 	[ delete_session => 1 ], [ import => 1 ], [ erase => 0.3 ], [ vote => 3 ]);
@@ -223,6 +223,17 @@ my %make = (
 			[ map { [ add => $session, "$tag $_", $_ % 40 ? 0 : 90 ] } 1 .. $count ],
 			map { "$tag $_" } 1 .. $count);
 	},
+	create_many => sub {
+		my ($tag, $model, $keyed, $session) = @_;
+		my ($writer) = split ' ', $tag;
+		my $k = pick(1, 100);
+
+		return ("rag_add_conversations(jsonb_build_array("
+			  . "jsonb_build_object('session_id', '$session', 'user_id', '$writer', 'create_session', true, 'messages', jsonb_build_array("
+			  . object("'$tag 0'", 0, $keyed) . ', ' . object("'$tag 1'", $k, $keyed) . ')), '
+			  . "jsonb_build_object('session_id', '$shared', 'messages', jsonb_build_array(" . object("'$tag 2'", $k, $keyed) . '))))',
+			[ [ create => $session ], [ add => $session, "$tag 0", 0 ], [ add => $session, "$tag 1", $k ], [ add => $shared, "$tag 2", $k ] ]);
+	},
 	create => sub {
 		my ($tag, $model, $keyed, $session) = @_;
 		my ($writer) = split ' ', $tag;
@@ -319,7 +330,7 @@ sub make_call
 		sql => "SELECT $n, $query;",
 		effects => $effects,
 		tags => \@tags,
-		repeatable => scalar($keyed && $kind =~ /^(single|put|turn|bulk|create|create_turn)$/)
+		repeatable => scalar($keyed && $kind =~ /^(single|put|turn|bulk|create|create_turn|create_many)$/)
 	};
 }
 
