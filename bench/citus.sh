@@ -10,7 +10,7 @@
 #   add       one message: rag_add_message(), four statements, a WITH statement, an INSERT
 #   last      the last 20 messages of a session: rag_get_messages(), a SELECT
 #   list      the sessions of a user: rag_list_sessions(), a SELECT over all shards
-#   bulk      whole conversations: rag_add_messages(), and rag_import_session() for new ones; COPY;
+#   bulk      whole conversations: rag_add_conversations(), rag_add_messages(), and rag_import_session() for new ones; COPY;
 #             and both by a client on each worker at once, for the sessions that the worker has
 #   memory    the backends of one connection, the client's and those that serve it on the other
 #             nodes, while it makes many calls: their memory, and their CPU time
@@ -157,9 +157,12 @@ measure_bulk() {
 
   case $way in
   calls | each) files=(calls) ;;
+  many) files=(many) ;;
+  new) way=many files=(new) ;;
   copy) files=(rows ids) ;;
   import) files=(documents) ;;
   rows) files=(rows sessions) ;;
+  many_there) load=(load_at_workers) way=many files=(many) ;;
   calls_there) load=(load_at_workers) way=calls files=(calls) ;;
   copy_there) load=(load_at_workers) way=copy files=(rows ids) ;;
   esac
@@ -170,8 +173,9 @@ measure_bulk() {
 }
 
 part_bulk() {
-  local rows file fold counts bulk_messages part
+  local node rows file fold counts bulk_messages part
 
+  for ((node = 0; node <= workers; node++)); do rag_on_node "$node" fill_wal || exit 1; done
   rag_as_user gcc -O2 -Wall -o "$RAG_TMP/load" "$bench/bulk/load.c" "${libpq[@]}" || exit 1
   for rows in small real; do
     file=$bench/small.jsonl fold=5
@@ -186,10 +190,12 @@ part_bulk() {
     sed 's/^[^\t]*\t\(.*\)$/{"messages": \1}/' "$RAG_TMP/calls" | rag_as_user tee "$RAG_TMP/documents" >/dev/null
     sql -c 'TRUNCATE sessions, messages, rag_feedback' -c "\\copy sessions (id) FROM '$RAG_TMP/sessions'" || exit 1
     split_by_node
+    for file in "$RAG_TMP"/calls{,.*}; do gather_calls "$file" "${file/\/calls/\/many}"; done
     part=bulk
-    rotate measure_bulk calls each copy calls_there copy_there
+    rotate measure_bulk many calls each copy many_there calls_there copy_there
     part=import
-    rotate measure_bulk import rows
+    gather_calls "$RAG_TMP/calls" "$RAG_TMP/new" true
+    rotate measure_bulk new import rows
   done
 }
 

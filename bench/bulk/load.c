@@ -11,6 +11,8 @@
  *		load copy FILE IDS	 COPY of FILE, rows in COPY's text format, then touches
  *							 the sessions of IDS, an array as text
  *		load each FILE		 as calls, but each call is a transaction
+ *		load many FILE		 one rag_add_conversations() for each line of FILE, a JSON array;
+ *							 the first warms up
  *		load import FILE	 one rag_import_session() for each line of FILE, a document,
  *							 all in one pipeline
  *		load rows FILE IDS	 COPY of new sessions, whose ids are the lines of IDS, and
@@ -28,11 +30,11 @@
 #define COLUMNS "session_id, role, content, sources, latency_ms, top_k, query_type"
 
 /* What is sent before the clock starts, and rolled back: lines of the file. */
-#define WARM_UP 20
+static int warm_up = 20;
 
 static PGconn *conn;
 
-/* The lines are documents. */
+/* A line is the only parameter. */
 static bool documents = false;
 
 static void
@@ -262,6 +264,12 @@ main(int argc, char **argv)
 		  PGRES_COMMAND_OK);
 	if (strcmp(argv[1], "calls") == 0 || strcmp(argv[1], "each") == 0)
 		prepare("SELECT rag_add_messages($1, $2)");
+	else if (strcmp(argv[1], "many") == 0)
+	{
+		documents = true;
+		warm_up = 1;
+		prepare("SELECT rag_add_conversations($1)");
+	}
 	else if (strcmp(argv[1], "import") == 0)
 	{
 		documents = true;
@@ -276,11 +284,11 @@ main(int argc, char **argv)
 	if (load == load_calls)
 		split_values(lines, n);
 
-	load(lines, n < WARM_UP ? n : WARM_UP, ids, "ROLLBACK");
+	load(lines, n < warm_up ? n : warm_up, ids, "ROLLBACK");
 	if (strcmp(argv[1], "each") == 0)
 	{
 		load = load_each;
-		load(lines, WARM_UP, NULL, NULL);
+		load(lines, warm_up, NULL, NULL);
 		command("DELETE FROM messages");
 	}
 	while (getchar() != EOF)

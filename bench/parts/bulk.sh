@@ -1,9 +1,9 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2034,SC2154 # shared with run.sh
 # Whole conversations in one transaction, from a client: rag_add_messages() gets them as
-# JSON, one call a conversation; COPY gets rows.
+# JSON, one call a conversation, rag_add_conversations() all; COPY gets rows.
 
-bulk_ways=(calls recordset copy copy@1.0)
+bulk_ways=(calls many recordset copy copy@1.0)
 
 measure_bulk() {
   local db mode=${2%@*} files=("$RAG_TMP/calls") us
@@ -11,6 +11,7 @@ measure_bulk() {
   db=$(database "$2")
   case $mode in
   copy) files=("$RAG_TMP/rows" "$RAG_TMP/ids") ;;
+  many) files=("$RAG_TMP/many") ;;
   recordset) files+=("$RAG_TMP/ids") ;;
   esac
   sql -d "$db" -c 'TRUNCATE messages' -c 'VACUUM sessions' || exit 1
@@ -32,6 +33,7 @@ part_bulk() {
     counts=$(sql -d rag_bench_new -v fold="$fold" -v calls="$RAG_TMP/calls" \
       -v rows="$RAG_TMP/rows" -v ids="$RAG_TMP/ids" -f "$bench/bulk/files.sql") || exit 1
     IFS='|' read -r bulk_messages counts <<<"$counts"
+    gather_calls "$RAG_TMP/calls" "$RAG_TMP/many"
     [ "$counts" -le "$sessions" ] || rag_die "bulk needs --sessions $counts, or more"
     progress "bulk: $rows rows, $bulk_messages messages of $counts conversations"
     echo "bulk, $rows rows: $bulk_messages messages of $counts conversations." >>"$RAG_TMP/notes"
