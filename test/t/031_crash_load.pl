@@ -148,6 +148,9 @@ diag(sprintf('%d crashes (%s); %d calls acknowledged; %s messages in %s sessions
 # These checks see it
 # ---------------------------------------------------------------------------
 
+# Of messages, not all calls return the ids.
+my $returned = join ', ', grep { defined } values %{ $load->{writers}[0]{ids} };
+
 for my $case (
 	[ 'a message that is lost', 'DELETE FROM messages WHERE id = (SELECT min(id) FROM messages)', qr/missing: message/ ],
 	[
@@ -156,7 +159,7 @@ for my $case (
 		qr/is there twice/
 	],
 	[ 'a message that is another', q(UPDATE messages SET content = content || '.' WHERE id = (SELECT min(id) FROM messages)), qr/is not what was written/ ],
-	[ 'a message under another id', 'UPDATE messages SET id = nextval(\'messages_id_seq\') WHERE id = (SELECT max(id) FROM messages WHERE session_id = \'00000000-0000-0000-0000-000000000000\' AND content ~ \'^w1 \d+ \d+ \')', qr/has id/ ],
+	[ 'a message under another id', "UPDATE messages SET id = nextval('messages_id_seq') WHERE id = (SELECT max(id) FROM messages WHERE id IN ($returned))", qr/has id/ ],
 	[ 'a session that is lost', 'SET session_replication_role = replica; DELETE FROM sessions WHERE id IN (SELECT session_id FROM messages) AND user_id IS NOT NULL', qr/has lost its session/ ],
 	[ 'a session that nobody made', q(SELECT rag_create_session('w1')), qr/unexpected: session/ ],
 	[ 'a sequence that is behind', q(SELECT setval('messages_id_seq', 1)), qr/and the sequence at 1/ ],
