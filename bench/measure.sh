@@ -67,12 +67,14 @@ pgbench_round() {
 }
 
 # gather_calls CALLS MANY [CREATE]: the calls for one conversation each, as those for many: a line
-# with the first twenty, and one with all others. With CREATE (true) they create their sessions.
+# with the first twenty, and one for each hundred of the others. With CREATE (true) they create
+# their sessions.
 gather_calls() {
   awk -F '\t' -v create="${3:-false}" '
-    { printf "%s{\"session_id\": \"%s\", \"create_session\": %s, \"messages\": %s}", (NR == 1 || NR == 21 ? "[" : ", "), $1, create, $2 }
-    NR == 20 { print "]" }
-    END { if (NR != 20) print "]" }' "$1" | rag_as_user tee "$2" >/dev/null
+    { printf "%s{\"session_id\": \"%s\", \"create_session\": %s, \"messages\": %s}", (ended || NR == 1 ? "[" : ", "), $1, create, $2 }
+    { ended = NR % 100 == 20 }
+    ended { print "]" }
+    END { if (!ended) print "]" }' "$1" | rag_as_user tee "$2" >/dev/null
 }
 
 # middle: of the times in pgbench's log, the mean of the middle half. What else the
