@@ -10,8 +10,8 @@
 #   add       one message: rag_add_message(), four statements, a WITH statement, an INSERT
 #   last      the last 20 messages of a session: rag_get_messages(), a SELECT
 #   list      the sessions of a user: rag_list_sessions(), a SELECT over all shards
-#   bulk      whole conversations: rag_add_conversations(), rag_add_messages(), and rag_import_session() for new ones; COPY;
-#             and both by a client on each worker at once, for the sessions that the worker has
+#   bulk      whole conversations: rag_add_conversations(), rag_add_messages(), and
+#             rag_import_session() for new ones; COPY; and these by a client on each worker at once, for the sessions that the worker has
 #   memory    the backends of one connection, the client's and those that serve it on the other
 #             nodes, while it makes many calls: their memory, and their CPU time
 #   nodes     messages added on clusters of one, two and three nodes, all with shards; the clients

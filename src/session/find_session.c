@@ -74,13 +74,14 @@ touch_by_statement(const RagSession *session)
 bool
 rag_lock_session(const RagSession *session)
 {
-	return rag_lock_directly(session) || execute_on(session, lock_sql) > 0;
+	return rag_lock_directly(session, LockTupleNoKeyExclusive) ||
+		execute_on(session, lock_sql) > 0;
 }
 
 bool
 rag_lock_session_for_delete(const RagSession *session)
 {
-	return rag_lock_for_delete_directly(session) ||
+	return rag_lock_directly(session, LockTupleExclusive) ||
 		execute_on(session, lock_for_delete_sql) > 0;
 }
 

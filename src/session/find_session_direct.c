@@ -187,17 +187,10 @@ is_plain_for_caller(Relation rel, AclMode rights)
 	return facts.plain && rag_caller_obstacle(rel, rights) == NULL;
 }
 
-/* What "act" returns, with the table open and locked. */
-static bool
-on_sessions(const RagSession *session, LOCKMODE lockmode,
-			bool (*act)(Relation rel, const RagSession *session))
+static Relation
+open_sessions(const RagSession *session, LOCKMODE lockmode)
 {
-	Relation rel = rag_open_table_of(session->id, RAG_SESSIONS, session->nspoid,
-									 lockmode);
-	bool done = act(rel, session);
-
-	table_close(rel, NoLock);
-	return done;
+	return rag_open_table_of(session->id, RAG_SESSIONS, session->nspoid, lockmode);
 }
 
 static bool
@@ -222,7 +215,11 @@ touch(Relation rel, const RagSession *session)
 bool
 rag_touch_directly(const RagSession *session)
 {
-	return on_sessions(session, RowExclusiveLock, touch);
+	Relation rel = open_sessions(session, RowExclusiveLock);
+	bool done = touch(rel, session);
+
+	table_close(rel, NoLock);
+	return done;
 }
 
 /* Locks a row that nobody else has locked or changed. */
@@ -240,7 +237,7 @@ lock_row(Relation rel, ItemPointerData place, LockTupleMode mode)
 }
 
 static bool
-lock_as(Relation rel, const RagSession *session, LockTupleMode mode)
+lock(Relation rel, const RagSession *session, LockTupleMode mode)
 {
 	RagFoundRow found;
 	bool done = false;
@@ -259,28 +256,14 @@ lock_as(Relation rel, const RagSession *session, LockTupleMode mode)
 	return done;
 }
 
-static bool
-lock(Relation rel, const RagSession *session)
-{
-	return lock_as(rel, session, LockTupleNoKeyExclusive);
-}
-
 bool
-rag_lock_directly(const RagSession *session)
+rag_lock_directly(const RagSession *session, LockTupleMode mode)
 {
-	return on_sessions(session, RowShareLock, lock);
-}
+	Relation rel = open_sessions(session, RowShareLock);
+	bool done = lock(rel, session, mode);
 
-static bool
-lock_for_delete(Relation rel, const RagSession *session)
-{
-	return lock_as(rel, session, LockTupleExclusive);
-}
-
-bool
-rag_lock_for_delete_directly(const RagSession *session)
-{
-	return on_sessions(session, RowShareLock, lock_for_delete);
+	table_close(rel, NoLock);
+	return done;
 }
 
 static bool
@@ -297,5 +280,9 @@ see(Relation rel, const RagSession *session)
 bool
 rag_see_directly(const RagSession *session)
 {
-	return on_sessions(session, AccessShareLock, see);
+	Relation rel = open_sessions(session, AccessShareLock);
+	bool seen = see(rel, session);
+
+	table_close(rel, NoLock);
+	return seen;
 }

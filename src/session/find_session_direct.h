@@ -8,6 +8,8 @@
 
 #include "base/compat.h"
 
+#include "nodes/lockoptions.h"
+
 #include "session/session.h"
 
 /*
@@ -19,14 +21,11 @@
 extern bool rag_touch_directly(const RagSession *session);
 
 /*
- * Locks the session as SELECT FOR NO KEY UPDATE does, and returns true. Returns false,
- * with nothing done, if only that can do it: the table is not plain for the caller,
- * somebody else has a lock, or there is no such session.
+ * Locks the session as SELECT FOR NO KEY UPDATE does, or FOR UPDATE (LockTupleExclusive),
+ * and returns true. Returns false, with nothing done, if only that can do it: the table
+ * is not plain for the caller, somebody else has a lock, or there is no such session.
  */
-extern bool rag_lock_directly(const RagSession *session);
-
-/* The same for SELECT FOR UPDATE. */
-extern bool rag_lock_for_delete_directly(const RagSession *session);
+extern bool rag_lock_directly(const RagSession *session, LockTupleMode mode);
 
 /*
  * Returns true if the session exists (and is user_id's, if not NULL), as a SELECT of

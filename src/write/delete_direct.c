@@ -309,6 +309,7 @@ feedback_is_plain(Relation sessions)
 
 	if (!OidIsValid(facts.feedback))
 		return true;
+	/* Another table may have got its name, and rows are looked for by name. */
 	if (get_relname_relid("rag_feedback", RelationGetNamespace(sessions)) !=
 		facts.feedback)
 		return false;
