@@ -14,9 +14,7 @@
 #include "access/htup_details.h"
 #include "catalog/pg_class_d.h"
 #include "catalog/pg_sequence.h"
-#include "catalog/pg_type_d.h"
 #include "commands/sequence.h"
-#include "executor/spi.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "utils/fmgrprotos.h"
@@ -25,26 +23,7 @@
 #include "base/as_owner.h"
 #include "base/distributed.h"
 #include "base/schema.h"
-#include "base/statement.h"
 #include "cluster/ids.h"
-
-static int64
-last_id(Oid nspoid, const pg_uuid_t *session_id)
-{
-	static const RagStatement last_sql = {
-		RAG_OF_SESSION "SELECT id::pg_catalog.int8 FROM @extschema@.messages"
-					   " WHERE session_id OPERATOR(pg_catalog.=) $1"
-					   " ORDER BY session_id DESC, messages.id DESC LIMIT 1",
-		1,
-		{UUIDOID}};
-	Datum value = UUIDPGetDatum(session_id);
-	bool isnull;
-
-	if (rag_execute(&last_sql, nspoid, &value, NULL) == 0)
-		return 0;
-	return DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1,
-									   &isnull));
-}
 
 /* Ids would not be its own otherwise. */
 static void
@@ -64,7 +43,7 @@ require_prepared_node(Oid sequence)
 }
 
 RagIds
-rag_begin_ids(Oid nspoid, const pg_uuid_t *session_id)
+rag_begin_ids(Oid nspoid)
 {
 	RagIds ids = {
 		.sequence = rag_lock_relation("messages_id_seq", nspoid, RowExclusiveLock),
@@ -72,8 +51,6 @@ rag_begin_ids(Oid nspoid, const pg_uuid_t *session_id)
 
 	if (ids.distributed)
 		require_prepared_node(ids.sequence);
-	if (ids.distributed && session_id)
-		ids.last = last_id(nspoid, session_id);
 	return ids;
 }
 

@@ -7,8 +7,6 @@
 
 #include "base/compat.h"
 
-#include "utils/uuid.h"
-
 /* The remainders of ids by this number tell which node has drawn them. */
 #ifndef RAG_ID_STEP
 #define RAG_ID_STEP 1024
@@ -18,16 +16,16 @@ typedef struct RagIds
 {
 	Oid sequence;
 	bool distributed;
-	int64 last; /* the last id of the session */
+	int64 last; /* where it is distributed: the last id of the session, or 0 */
 } RagIds;
 
 /*
- * Begins to draw ids for messages of the session, which is locked; NULL stands for one
- * that has no messages. The caller is connected to SPI.
+ * Begins to draw ids for messages of a session, which is locked. If it has messages, and
+ * ids.distributed is set, the caller sets ids.last.
  */
-extern RagIds rag_begin_ids(Oid nspoid, const pg_uuid_t *session_id);
+extern RagIds rag_begin_ids(Oid nspoid);
 
-/* Draws an id that is after all ids of the session. */
+/* Draws an id that is after ids->last. */
 extern int64 rag_next_id(RagIds *ids);
 
 #endif /* RAG_IDS_H */

@@ -116,7 +116,7 @@ static void
 renew_ids(Copy *copy, int64 upto_id)
 {
 	Datum values[] = {UUIDPGetDatum(copy->from), Int64GetDatum(upto_id)};
-	RagIds new_ids = rag_begin_ids(copy->nspoid, NULL);
+	RagIds new_ids = rag_begin_ids(copy->nspoid);
 	bool isnull;
 	Datum ids;
 

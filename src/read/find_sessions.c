@@ -25,7 +25,7 @@
 #include "base/json.h"
 #include "base/schema.h"
 #include "base/statement.h"
-#include "read/newest_messages.h"
+#include "message/newest_messages.h"
 #include "read/search_terms.h"
 #include "read/session_sql.h"
 

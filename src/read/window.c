@@ -12,8 +12,8 @@
 #include "access/htup_details.h"
 
 #include "message/message.h"
+#include "message/newest_messages.h"
 #include "message/token_count.h"
-#include "read/newest_messages.h"
 #include "read/window.h"
 
 static RagNewest without_metadata = {

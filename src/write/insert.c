@@ -9,15 +9,18 @@
 #include "base/compat.h"
 
 #include "access/table.h"
+#include "access/xact.h"
 #include "executor/spi.h"
 #include "utils/array.h"
 #include "utils/memutils.h"
+#include "utils/snapmgr.h"
 
 #include "base/distributed.h"
 #include "base/error.h"
 #include "base/statement.h"
 #include "cluster/ids.h"
 #include "message/message.h"
+#include "message/newest_messages.h"
 #include "write/insert.h"
 #include "write/insert_direct.h"
 #include "write/insert_facts.h"
@@ -26,11 +29,39 @@
 #define BATCH_ROWS 1000
 #define BATCH_BYTES (16 * 1024 * 1024)
 
+static bool
+take_id(const Datum *values, const bool *isnull, void *arg)
+{
+	*(int64 *) arg = DatumGetInt64(values[0]);
+	return false;
+}
+
+/* The id of the newest message that the session has, whoever has just stored it; or 0. */
+static int64
+last_id(Oid nspoid, const pg_uuid_t *session_id)
+{
+	static RagNewest newest = {.n = 1, .columns = {COL_ID}};
+	RagScan all = {.session_id = session_id,
+				   .after = true,
+				   .id = PG_INT64_MIN,
+				   .inclusive = true,
+				   .direction = BackwardScanDirection};
+	int64 id = 0;
+
+	CommandCounterIncrement();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	rag_read_newest(nspoid, &all, 1, &newest, take_id, &id);
+	PopActiveSnapshot();
+	return id;
+}
+
 void
 rag_draw_ids(RagMessage **messages, int n, Oid nspoid, const pg_uuid_t *session_id)
 {
-	RagIds ids = rag_begin_ids(nspoid, session_id);
+	RagIds ids = rag_begin_ids(nspoid);
 
+	if (ids.distributed && session_id)
+		ids.last = last_id(nspoid, session_id);
 	for (int i = 0; i < n; i++)
 	{
 		messages[i]->values[COL_ID] = Int64GetDatum(rag_next_id(&ids));

@@ -1,5 +1,5 @@
 /*
- * read/newest_messages.c
+ * message/newest_messages.c
  *		Reading the messages of a session from the newest on: by a scan, or by a SELECT
  *		where only that can do it.
  */
@@ -8,7 +8,7 @@
 #include "catalog/pg_type_d.h"
 #include "utils/memutils.h"
 
-#include "read/newest_messages.h"
+#include "message/newest_messages.h"
 
 /*
  * The order is that of read/get_messages.c, for the same reason. The columns and the

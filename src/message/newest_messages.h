@@ -1,5 +1,5 @@
 /*
- * read/newest_messages.h
+ * message/newest_messages.h
  *		Reading the messages of a session from the newest on.
  */
 #ifndef RAG_NEWEST_MESSAGES_H
@@ -9,7 +9,7 @@
 
 #include "base/statement.h"
 #include "message/message.h"
-#include "read/get_messages_direct.h"
+#include "message/scan_messages.h"
 
 #define RAG_NEWEST_COLUMNS 5
 
