@@ -172,7 +172,10 @@ many_conversations() {
     same "all or none, at node $node" 23514 "$(PGUSER=app rag_on_node "$node" state "SELECT rag_add_conversations('$(conversations bot b)')")"
   done
   same "nothing is left of those" '126|20' "$(app -c "$written")"
-  own -o /dev/null -c "SELECT * FROM rag_erase_user('ute')"
+  own -c "ALTER TABLE rag_feedback RENAME TO votes"
+  same "where the shards of a session are not known, by one for each conversation" 21 "$(PGUSER=app commands "$call")"
+  same "... and erased shard by shard or one by one" '20|147|0|f' "$(own -c "SELECT * FROM rag_erase_user('ute')")"
+  own -c "ALTER TABLE votes RENAME TO rag_feedback"
 }
 
 part_calls() {

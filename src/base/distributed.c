@@ -180,6 +180,14 @@ rag_shard_of(Oid nspoid, const pg_uuid_t *session_id)
 	return range ? range->shards.ids[0] : 0;
 }
 
+bool
+rag_in_one_shard(Oid nspoid, const pg_uuid_t *a, const pg_uuid_t *b)
+{
+	int64 shard = rag_shard_of(nspoid, a);
+
+	return shard != 0 && shard == rag_shard_of(nspoid, b);
+}
+
 /*
  * Who moves a shard waits for all that hold it, on every node, before it does so. So the
  * shard is held before a row is locked, wherever that row is: otherwise somebody else

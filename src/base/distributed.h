@@ -74,6 +74,9 @@ extern bool rag_may_enter_shards(void);
 /* The number of the shard that the session is in, wherever that is; or 0. */
 extern int64 rag_shard_of(Oid nspoid, const pg_uuid_t *session_id);
 
+/* Are both sessions known to be in one shard? */
+extern bool rag_in_one_shard(Oid nspoid, const pg_uuid_t *a, const pg_uuid_t *b);
+
 /*
  * Opens the table that has the session's rows, as rag_open_table() does: its shard if
  * rag_enter_shards() has one, otherwise the table itself. A lock that lets nobody change

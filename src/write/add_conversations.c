@@ -274,11 +274,11 @@ add_by_shard(const Conversations *list)
 	{
 		const pg_uuid_t *id = list->items[first].addition.session.id;
 		bool is_here = rag_enter_shards(list->nspoid, id, true).ids[0] != 0;
-		int64 shard = rag_shard_of(list->nspoid, id);
 
 		last = first + 1;
 		while (whole_shards && last < list->n &&
-			   rag_shard_of(list->nspoid, list->items[last].addition.session.id) == shard)
+			   rag_in_one_shard(list->nspoid, id,
+								list->items[last].addition.session.id))
 			last++;
 		added += is_here ? add_here(list, first, last) : add_there(list, first, last);
 	}

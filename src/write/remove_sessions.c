@@ -30,7 +30,6 @@
 #include "base/schema.h"
 #include "base/statement.h"
 #include "base/table_facts.h"
-#include "cluster/by_shard.h"
 #include "feedback/feedback.h"
 #include "session/session.h"
 #include "usage/usage.h"
@@ -248,10 +247,22 @@ take_sessions(Batch *batch, uint64 found)
 }
 
 static ArrayType *
-ids_as_array(const Batch *batch)
+ids_as_array(Datum *ids, int64 n)
 {
-	return construct_array(batch->ids, (int) batch->sessions, UUIDOID, UUID_LEN, false,
-						   TYPALIGN_CHAR);
+	return construct_array(ids, (int) n, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR);
+}
+
+static int
+compare_by_shard(const void *a, const void *b, void *nspoid)
+{
+	const pg_uuid_t *left = DatumGetUUIDP(*(const Datum *) a);
+	const pg_uuid_t *right = DatumGetUUIDP(*(const Datum *) b);
+	int64 left_shard = rag_shard_of(*(Oid *) nspoid, left);
+	int64 right_shard = rag_shard_of(*(Oid *) nspoid, right);
+
+	if (left_shard != right_shard)
+		return left_shard < right_shard ? -1 : 1;
+	return memcmp(left, right, UUID_LEN);
 }
 
 /*
@@ -263,18 +274,23 @@ lock_by_shard(Batch *batch, const RagStatement *statements, Datum *values, char 
 			  bool has_max, int32 max)
 {
 	uint64 found = rag_execute(&statements[LOOK], batch->nspoid, values, nulls);
-	List *shards;
-	ListCell *lc;
+	Datum *ids;
+	int n;
+	int last;
 
 	take_sessions(batch, has_max ? Min(found, (uint64) max) : found);
-	if (batch->sessions == 0)
-		return found;
-	shards = rag_split_by_shard(ids_as_array(batch), batch->nspoid);
+	ids = batch->ids;
+	n = (int) batch->sessions;
+	qsort_arg(ids, n, sizeof(Datum), compare_by_shard, &batch->nspoid);
+	batch->ids = palloc(sizeof(Datum));
 	batch->sessions = 0;
 	nulls[3] = ' ';
-	foreach (lc, shards)
+	for (int first = 0; first < n; first = last)
 	{
-		values[3] = PointerGetDatum(lfirst(lc));
+		last = first + 1;
+		while (last < n && rag_in_one_shard(batch->nspoid, DatumGetUUIDP(ids[first]), DatumGetUUIDP(ids[last])))
+			last++;
+		values[3] = PointerGetDatum(ids_as_array(ids + first, last - first));
 		take_sessions(batch,
 					  rag_execute(&statements[LOCK_FOUND], batch->nspoid, values, nulls));
 	}
@@ -395,7 +411,7 @@ delete_by_statements(Batch *batch, const Datum *ids)
 static void
 delete_sessions(Batch *batch)
 {
-	Datum ids = PointerGetDatum(ids_as_array(batch));
+	Datum ids = PointerGetDatum(ids_as_array(batch->ids, batch->sessions));
 	int64 deleted = 0;
 
 	if (batch->sessions == 0)
@@ -539,7 +555,7 @@ rag_erase_user(PG_FUNCTION_ARGS)
 				  PG_ARGISNULL(2) ? 0 : PG_GETARG_INT32(2));
 	/* Before anything is deleted, on several machines: see base/as_owner.h. */
 	if (!batch.dry_run && distributed)
-		judged = rag_has_judged(values[0], values[1], ids_as_array(&batch), batch.nspoid);
+		judged = rag_has_judged(values[0], values[1], ids_as_array(batch.ids, batch.sessions), batch.nspoid);
 	delete_sessions(&batch);
 	if (!batch.dry_run && !distributed)
 		judged = rag_has_judged(values[0], values[1], NULL, batch.nspoid);
