@@ -5,9 +5,10 @@
 #
 #   test/citus.sh [PART…]
 #
-# Parts, all of them by default: distribute, calls, and those in test/citus/ (regress,
-# isolation, migrations, usage, attacks, order, faults, backup, roles). Prints lines of TAP, and
-# ends with "N passed, N failed". Without Citus it says so, and counts as skipped.
+# Parts, all of them by default: distribute, which only comes first, calls, and those in
+# test/citus/ (regress, isolation, migrations, usage, attacks, order, faults, backup, roles).
+# Prints lines of TAP, and ends with "N passed, N failed". Without Citus it says so, and counts
+# as skipped.
 
 set -u
 . "$(dirname "${BASH_SOURCE[0]}")/../tools/lib/common.sh"
