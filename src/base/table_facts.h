@@ -27,13 +27,14 @@
 
 #include "base/compat.h"
 
+#include "common/hashfn.h"
 #include "nodes/parsenodes.h"
 #include "utils/relcache.h"
 
 /*
  * Finding out that a table is plain costs more than the rows that are read or stored.
  * Each shortcut keeps what follows from the definition of the table alone, and this
- * tells until when that holds. It is a static variable, all zero at first.
+ * tells until when that holds. It is part of a static variable, all zero at first.
  */
 typedef struct RagTableFacts
 {
@@ -44,6 +45,19 @@ typedef struct RagTableFacts
 	bool watched;
 	struct RagTableFacts *next;
 } RagTableFacts;
+
+/*
+ * On a cluster each shard is a table, and one call uses another shard than the last. So a
+ * shortcut keeps the facts of several tables, in an array with this many places. Two tables
+ * that have the same place only take turns.
+ */
+#define RAG_FACTS_PLACES 256
+
+static inline int
+rag_place_of_facts(Oid table)
+{
+	return murmurhash32(table) % RAG_FACTS_PLACES;
+}
 
 static inline bool
 rag_facts_hold(const RagTableFacts *facts, Oid table)

@@ -26,24 +26,27 @@
 #include "message/scan_messages.h"
 
 /* What follows from the definition of the table alone. */
-static RagTableFacts facts_of_messages;
-static struct
+typedef struct Facts
 {
+	RagTableFacts table;
 	bool plain; /* the other fields are set, and a SELECT would do no more */
 	bool id_is_int4;
 	Oid index; /* on (session_id, id) */
 	AttrNumber session_id;
 	AttrNumber attnums[RAG_NCOLUMNS]; /* of the columns of the result */
-} facts;
+} Facts;
+
+static Facts kept[RAG_FACTS_PLACES];
+static Facts *facts = kept; /* of the table that is in use */
 
 static bool
 has_plain_columns(Relation rel)
 {
 	TupleDesc desc = RelationGetDescr(rel);
 
-	facts.session_id = get_attnum(RelationGetRelid(rel), "session_id");
-	if (facts.session_id <= 0 ||
-		TupleDescAttr(desc, facts.session_id - 1)->atttypid != UUIDOID)
+	facts->session_id = get_attnum(RelationGetRelid(rel), "session_id");
+	if (facts->session_id <= 0 ||
+		TupleDescAttr(desc, facts->session_id - 1)->atttypid != UUIDOID)
 		return false;
 	for (int col = 0; col < RAG_NCOLUMNS; col++)
 	{
@@ -58,10 +61,10 @@ has_plain_columns(Relation rel)
 		attr = TupleDescAttr(desc, attnum - 1);
 		if (!rag_column_has_type(col, attr->atttypid, -1) || attr->attgenerated != '\0')
 			return false;
-		facts.attnums[col] = attnum;
+		facts->attnums[col] = attnum;
 	}
-	facts.id_is_int4 =
-		get_atttype(RelationGetRelid(rel), facts.attnums[COL_ID]) == INT4OID;
+	facts->id_is_int4 =
+		get_atttype(RelationGetRelid(rel), facts->attnums[COL_ID]) == INT4OID;
 	return true;
 }
 
@@ -73,8 +76,8 @@ is_in_order(Relation index)
 
 	return form->indisvalid && !form->indcheckxmin &&
 		index->rd_rel->relam == BTREE_AM_OID && form->indnkeyatts >= 2 &&
-		form->indkey.values[0] == facts.session_id &&
-		form->indkey.values[1] == facts.attnums[COL_ID] &&
+		form->indkey.values[0] == facts->session_id &&
+		form->indkey.values[1] == facts->attnums[COL_ID] &&
 		index->rd_indoption[0] == 0 && index->rd_indoption[1] == 0 &&
 		index->rd_opcintype[0] == UUIDOID &&
 		index->rd_opfamily[1] == INTEGER_BTREE_FAM_OID &&
@@ -92,21 +95,21 @@ find_index(Relation rel)
 		Relation index = index_open(lfirst_oid(lc), AccessShareLock);
 
 		if (is_in_order(index))
-			facts.index = RelationGetRelid(index);
+			facts->index = RelationGetRelid(index);
 		index_close(index, AccessShareLock);
 	}
 	list_free(indexes);
-	return OidIsValid(facts.index);
+	return OidIsValid(facts->index);
 }
 
 static void
 find_facts(Relation rel)
 {
-	rag_begin_facts(&facts_of_messages, RelationGetRelid(rel), InvalidOid);
-	facts.index = InvalidOid;
-	facts.plain = rag_table_obstacle(rel) == NULL && has_plain_columns(rel) &&
+	rag_begin_facts(&facts->table, RelationGetRelid(rel), InvalidOid);
+	facts->index = InvalidOid;
+	facts->plain = rag_table_obstacle(rel) == NULL && has_plain_columns(rel) &&
 		find_index(rel);
-	rag_end_facts(&facts_of_messages);
+	rag_end_facts(&facts->table);
 }
 
 /* How the ids of messages are compared with the id of the scan, which is an int8. */
@@ -133,12 +136,12 @@ begin_scan(Relation rel, Relation index, const RagScan *scan)
 	const Comparison *comparison = &comparisons[scan->after][scan->inclusive];
 	ScanKeyData keys[2];
 
-	ScanKeyInit(&keys[0], facts.session_id, BTEqualStrategyNumber, F_UUID_EQ,
+	ScanKeyInit(&keys[0], facts->session_id, BTEqualStrategyNumber, F_UUID_EQ,
 				UUIDPGetDatum(scan->session_id));
-	ScanKeyEntryInitialize(&keys[1], 0, facts.attnums[COL_ID], comparison->strategy,
+	ScanKeyEntryInitialize(&keys[1], 0, facts->attnums[COL_ID], comparison->strategy,
 						   INT8OID, InvalidOid,
-						   facts.id_is_int4 ? comparison->int4_column :
-											  comparison->int8_column,
+						   facts->id_is_int4 ? comparison->int4_column :
+											   comparison->int8_column,
 						   Int64GetDatum(scan->id));
 	return systable_beginscan_ordered(rel, index, GetActiveSnapshot(), 2, keys);
 }
@@ -154,10 +157,10 @@ values_by_column(HeapTuple message, TupleDesc desc, Datum *all_values, bool *all
 		isnull[col] = true;
 		if (rag_columns[col].result_no == 0)
 			continue;
-		values[col] = all_values[facts.attnums[col] - 1];
-		isnull[col] = all_nulls[facts.attnums[col] - 1];
+		values[col] = all_values[facts->attnums[col] - 1];
+		isnull[col] = all_nulls[facts->attnums[col] - 1];
 	}
-	if (facts.id_is_int4)
+	if (facts->id_is_int4)
 		values[COL_ID] = Int64GetDatum(DatumGetInt32(values[COL_ID]));
 }
 
@@ -167,7 +170,7 @@ scan_messages(Relation rel, const RagScan *scan, RagReceiveMessage receive, void
 	TupleDesc desc = RelationGetDescr(rel);
 	Datum *all_values = palloc(sizeof(Datum) * desc->natts);
 	bool *all_nulls = palloc(sizeof(bool) * desc->natts);
-	Relation index = index_open(facts.index, AccessShareLock);
+	Relation index = index_open(facts->index, AccessShareLock);
 	SysScanDesc sysscan = begin_scan(rel, index, scan);
 	Datum values[RAG_NCOLUMNS];
 	bool isnull[RAG_NCOLUMNS];
@@ -192,9 +195,10 @@ rag_scan_messages_directly(Oid nspoid, const RagScan *scan, RagReceiveMessage re
 									 AccessShareLock);
 	bool plain;
 
-	if (!rag_facts_hold(&facts_of_messages, RelationGetRelid(rel)))
+	facts = &kept[rag_place_of_facts(RelationGetRelid(rel))];
+	if (!rag_facts_hold(&facts->table, RelationGetRelid(rel)))
 		find_facts(rel);
-	plain = facts.plain && rag_caller_obstacle(rel, ACL_SELECT) == NULL;
+	plain = facts->plain && rag_caller_obstacle(rel, ACL_SELECT) == NULL;
 	if (plain)
 		scan_messages(rel, scan, receive, arg);
 	table_close(rel, NoLock);

@@ -38,15 +38,18 @@
 #include "session/session.h"
 
 /* What follows from the definition of the table alone. */
-static RagTableFacts facts_of_sessions;
-static struct
+typedef struct Facts
 {
+	RagTableFacts table;
 	bool plain; /* the other fields are set, and an UPDATE would do no more */
 	Oid index;	/* the primary key's */
 	AttrNumber id;
 	AttrNumber user_id;
 	AttrNumber updated_at;
-} facts;
+} Facts;
+
+static Facts kept[RAG_FACTS_PLACES];
+static Facts *facts = kept; /* of the table that is in use */
 
 /*
  * Notes the index of the primary key, if it is on id. False if an index has
@@ -67,15 +70,15 @@ has_plain_indexes(Relation rel)
 		plain &= heap_attisnull(index->rd_indextuple, Anum_pg_index_indexprs, NULL) &&
 			heap_attisnull(index->rd_indextuple, Anum_pg_index_indpred, NULL);
 		for (int i = 0; i < form->indnatts; i++)
-			plain &= form->indkey.values[i] != facts.updated_at;
+			plain &= form->indkey.values[i] != facts->updated_at;
 		if (form->indisprimary && form->indisvalid && form->indimmediate &&
 			!form->indcheckxmin && form->indnkeyatts == 1 &&
-			form->indkey.values[0] == facts.id && index->rd_rel->relam == BTREE_AM_OID)
-			facts.index = RelationGetRelid(index);
+			form->indkey.values[0] == facts->id && index->rd_rel->relam == BTREE_AM_OID)
+			facts->index = RelationGetRelid(index);
 		index_close(index, AccessShareLock);
 	}
 	list_free(indexes);
-	return plain && OidIsValid(facts.index);
+	return plain && OidIsValid(facts->index);
 }
 
 static bool
@@ -86,14 +89,14 @@ has_plain_columns(Relation rel)
 	Form_pg_attribute updated_at;
 	Oid user_type;
 
-	facts.id = get_attnum(relid, "id");
-	facts.user_id = get_attnum(relid, "user_id");
-	facts.updated_at = get_attnum(relid, "updated_at");
-	if (facts.id <= 0 || facts.user_id <= 0 || facts.updated_at <= 0)
+	facts->id = get_attnum(relid, "id");
+	facts->user_id = get_attnum(relid, "user_id");
+	facts->updated_at = get_attnum(relid, "updated_at");
+	if (facts->id <= 0 || facts->user_id <= 0 || facts->updated_at <= 0)
 		return false;
-	updated_at = TupleDescAttr(desc, facts.updated_at - 1);
-	user_type = get_atttype(relid, facts.user_id);
-	return get_atttype(relid, facts.id) == UUIDOID &&
+	updated_at = TupleDescAttr(desc, facts->updated_at - 1);
+	user_type = get_atttype(relid, facts->user_id);
+	return get_atttype(relid, facts->id) == UUIDOID &&
 		(user_type == TEXTOID || user_type == VARCHAROID) &&
 		updated_at->atttypid == TIMESTAMPOID && updated_at->atttypmod == -1;
 }
@@ -112,18 +115,18 @@ is_plain(Relation rel)
 static void
 find_facts(Relation rel)
 {
-	rag_begin_facts(&facts_of_sessions, RelationGetRelid(rel), InvalidOid);
-	facts.index = InvalidOid;
-	facts.plain = is_plain(rel);
-	rag_end_facts(&facts_of_sessions);
+	rag_begin_facts(&facts->table, RelationGetRelid(rel), InvalidOid);
+	facts->index = InvalidOid;
+	facts->plain = is_plain(rel);
+	rag_end_facts(&facts->table);
 }
 
 static bool
 is_owner(HeapTuple row, TupleDesc desc, const text *user_id)
 {
 	bool isnull;
-	Datum owner = heap_getattr(row, facts.user_id, desc, &isnull);
-	Oid collation = TupleDescAttr(desc, facts.user_id - 1)->attcollation;
+	Datum owner = heap_getattr(row, facts->user_id, desc, &isnull);
+	Oid collation = TupleDescAttr(desc, facts->user_id - 1)->attcollation;
 
 	return !isnull &&
 		DatumGetBool(DirectFunctionCall2Coll(texteq, collation, owner,
@@ -137,7 +140,7 @@ find_row(Relation rel, const RagSession *session, RagFoundRow *found)
 	ScanKeyData key;
 
 	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_UUID_EQ, UUIDPGetDatum(session->id));
-	if (!rag_find_row(rel, facts.index, &key, 1, found))
+	if (!rag_find_row(rel, facts->index, &key, 1, found))
 		return false;
 	if (session->user_id == NULL ||
 		is_owner(&found->row, RelationGetDescr(rel), session->user_id))
@@ -155,7 +158,7 @@ time_of_touch(HeapTuple row, TupleDesc desc)
 {
 	Timestamp now = GetSQLLocalTimestamp(-1);
 	bool isnull;
-	Datum before = heap_getattr(row, facts.updated_at, desc, &isnull);
+	Datum before = heap_getattr(row, facts->updated_at, desc, &isnull);
 
 	return TimestampGetDatum(isnull ? now : Max(now, DatumGetTimestamp(before)));
 }
@@ -165,7 +168,7 @@ static HeapTuple
 touched_row(Relation rel, const RagSession *session)
 {
 	TupleDesc desc = RelationGetDescr(rel);
-	int updated_at = facts.updated_at;
+	int updated_at = facts->updated_at;
 	bool isnull = false;
 	RagFoundRow found;
 	HeapTuple touched;
@@ -182,9 +185,10 @@ touched_row(Relation rel, const RagSession *session)
 static bool
 is_plain_for_caller(Relation rel, AclMode rights)
 {
-	if (!rag_facts_hold(&facts_of_sessions, RelationGetRelid(rel)))
+	facts = &kept[rag_place_of_facts(RelationGetRelid(rel))];
+	if (!rag_facts_hold(&facts->table, RelationGetRelid(rel)))
 		find_facts(rel);
-	return facts.plain && rag_caller_obstacle(rel, rights) == NULL;
+	return facts->plain && rag_caller_obstacle(rel, rights) == NULL;
 }
 
 static Relation

@@ -29,9 +29,9 @@
 #include "write/find_key_direct.h"
 
 /* What follows from the definition of the table alone. */
-static RagTableFacts facts_of_messages;
-static struct
+typedef struct Facts
 {
+	RagTableFacts table;
 	bool plain;	   /* the other fields are set, and a SELECT would do no more */
 	Oid index;	   /* on (session_id, idempotency_key) */
 	Oid collation; /* of the keys in it */
@@ -40,7 +40,10 @@ static struct
 	AttrNumber session_id;
 	AttrNumber role;
 	AttrNumber key;
-} facts;
+} Facts;
+
+static Facts kept[RAG_FACTS_PLACES];
+static Facts *facts = kept; /* of the table that is in use */
 
 /* The attribute of the column, if it has a type that is known here; or 0. */
 static AttrNumber
@@ -75,7 +78,7 @@ has_all_keys(Relation index)
 	arg = (Node *) test->arg;
 	if (IsA(arg, RelabelType))
 		arg = (Node *) ((RelabelType *) arg)->arg;
-	return IsA(arg, Var) && ((Var *) arg)->varattno == facts.key;
+	return IsA(arg, Var) && ((Var *) arg)->varattno == facts->key;
 }
 
 static bool
@@ -85,8 +88,8 @@ is_index_of_keys(Relation index)
 
 	return form->indisunique && form->indisvalid && form->indimmediate &&
 		!form->indcheckxmin && index->rd_rel->relam == BTREE_AM_OID &&
-		form->indnkeyatts == 2 && form->indkey.values[0] == facts.session_id &&
-		form->indkey.values[1] == facts.key && index->rd_opcintype[0] == UUIDOID &&
+		form->indnkeyatts == 2 && form->indkey.values[0] == facts->session_id &&
+		form->indkey.values[1] == facts->key && index->rd_opcintype[0] == UUIDOID &&
 		index->rd_opfamily[1] == TEXT_BTREE_FAM_OID &&
 		get_collation_isdeterministic(index->rd_indcollation[1]) && has_all_keys(index);
 }
@@ -97,20 +100,20 @@ find_index(Relation rel)
 	List *indexes = RelationGetIndexList(rel);
 	ListCell *lc;
 
-	facts.index = InvalidOid;
+	facts->index = InvalidOid;
 	foreach (lc, indexes)
 	{
 		Relation index = index_open(lfirst_oid(lc), AccessShareLock);
 
 		if (is_index_of_keys(index))
 		{
-			facts.index = RelationGetRelid(index);
-			facts.collation = index->rd_indcollation[1];
+			facts->index = RelationGetRelid(index);
+			facts->collation = index->rd_indcollation[1];
 		}
 		index_close(index, AccessShareLock);
 	}
 	list_free(indexes);
-	return OidIsValid(facts.index);
+	return OidIsValid(facts->index);
 }
 
 static bool
@@ -118,33 +121,33 @@ is_plain(Relation rel)
 {
 	if (rag_table_obstacle(rel) != NULL)
 		return false;
-	facts.id = plain_attribute(rel, COL_ID);
-	facts.session_id = plain_attribute(rel, COL_SESSION_ID);
-	facts.role = plain_attribute(rel, COL_ROLE);
-	facts.key = plain_attribute(rel, COL_IDEMPOTENCY_KEY);
-	if (facts.id == 0 || facts.session_id == 0 || facts.role == 0 || facts.key == 0)
+	facts->id = plain_attribute(rel, COL_ID);
+	facts->session_id = plain_attribute(rel, COL_SESSION_ID);
+	facts->role = plain_attribute(rel, COL_ROLE);
+	facts->key = plain_attribute(rel, COL_IDEMPOTENCY_KEY);
+	if (facts->id == 0 || facts->session_id == 0 || facts->role == 0 || facts->key == 0)
 		return false;
-	facts.id_is_int4 = get_atttype(RelationGetRelid(rel), facts.id) == INT4OID;
+	facts->id_is_int4 = get_atttype(RelationGetRelid(rel), facts->id) == INT4OID;
 	return find_index(rel);
 }
 
 static void
 find_facts(Relation rel)
 {
-	rag_begin_facts(&facts_of_messages, RelationGetRelid(rel), InvalidOid);
-	facts.plain = is_plain(rel);
-	rag_end_facts(&facts_of_messages);
+	rag_begin_facts(&facts->table, RelationGetRelid(rel), InvalidOid);
+	facts->plain = is_plain(rel);
+	rag_end_facts(&facts->table);
 }
 
 static void
 read_match(HeapTuple row, TupleDesc desc, RagKeyMatch *match)
 {
 	bool isnull;
-	Datum value = heap_getattr(row, facts.id, desc, &isnull);
+	Datum value = heap_getattr(row, facts->id, desc, &isnull);
 
 	match->found = true;
-	match->id = facts.id_is_int4 ? DatumGetInt32(value) : DatumGetInt64(value);
-	value = heap_getattr(row, facts.role, desc, &isnull);
+	match->id = facts->id_is_int4 ? DatumGetInt32(value) : DatumGetInt64(value);
+	value = heap_getattr(row, facts->role, desc, &isnull);
 	match->role = isnull ? NULL : DatumGetTextPCopy(value);
 }
 
@@ -157,9 +160,9 @@ find_key(Relation rel, const RagMessage *message, RagKeyMatch *match)
 	ScanKeyInit(&keys[0], 1, BTEqualStrategyNumber, F_UUID_EQ,
 				message->values[COL_SESSION_ID]);
 	ScanKeyEntryInitialize(&keys[1], 0, 2, BTEqualStrategyNumber, TEXTOID,
-						   facts.collation, F_TEXTEQ,
+						   facts->collation, F_TEXTEQ,
 						   message->values[COL_IDEMPOTENCY_KEY]);
-	if (rag_find_row(rel, facts.index, keys, 2, &found))
+	if (rag_find_row(rel, facts->index, keys, 2, &found))
 	{
 		read_match(&found.row, RelationGetDescr(rel), match);
 		rag_release_row(&found);
@@ -174,9 +177,10 @@ rag_find_key_directly(const RagMessage *message, Oid nspoid, RagKeyMatch *match)
 	bool plain;
 
 	memset(match, 0, sizeof(RagKeyMatch));
-	if (!rag_facts_hold(&facts_of_messages, RelationGetRelid(rel)))
+	facts = &kept[rag_place_of_facts(RelationGetRelid(rel))];
+	if (!rag_facts_hold(&facts->table, RelationGetRelid(rel)))
 		find_facts(rel);
-	plain = facts.plain && rag_caller_obstacle(rel, ACL_SELECT) == NULL;
+	plain = facts->plain && rag_caller_obstacle(rel, ACL_SELECT) == NULL;
 	if (plain)
 	{
 		CommandCounterIncrement();

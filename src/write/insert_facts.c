@@ -40,8 +40,8 @@ typedef struct Tables
 	Relation sessions;
 } Tables;
 
-static RagInsertFacts facts;
-static RagTableFacts facts_of_tables;
+static RagInsertFacts kept[RAG_FACTS_PLACES];
+static RagInsertFacts *facts = kept; /* of the table that is in use */
 
 /* ------------------------------------------------------------------------
  *		Triggers, rules, partitions
@@ -185,16 +185,16 @@ note_column(RagColumn col, Form_pg_attribute attr, bool time_is_now)
 	bool is_null = is_null_by_default(attr);
 	bool can_be_omitted = col == COL_CREATED_AT ? time_is_now && can_be_given : is_null;
 
-	facts.columns[attr->attnum - 1] = col;
-	facts.attributes[col] = attr->attnum - 1;
+	facts->columns[attr->attnum - 1] = col;
+	facts->attributes[col] = attr->attnum - 1;
 	if (col < COL_FIRST_OPTIONAL)
 		return can_be_given;
 	if (can_be_given)
-		facts.can_be_given |= RAG_COLUMN_BIT(col);
+		facts->can_be_given |= RAG_COLUMN_BIT(col);
 	if (!can_be_omitted)
-		facts.can_be_omitted &= ~RAG_COLUMN_BIT(col);
+		facts->can_be_omitted &= ~RAG_COLUMN_BIT(col);
 	if (!is_null)
-		facts.null_by_default &= ~RAG_COLUMN_BIT(col);
+		facts->null_by_default &= ~RAG_COLUMN_BIT(col);
 	return true;
 }
 
@@ -209,27 +209,27 @@ has_plain_columns(Relation rel)
 	bool time_is_now = created_at_is_now(rel);
 	bool plain = true;
 
-	facts.can_be_given = 0;
-	facts.can_be_omitted = RAG_ALL_OPTIONAL;
-	facts.null_by_default = RAG_ALL_OPTIONAL;
+	facts->can_be_given = 0;
+	facts->can_be_omitted = RAG_ALL_OPTIONAL;
+	facts->null_by_default = RAG_ALL_OPTIONAL;
 	for (int col = 0; col < RAG_NCOLUMNS; col++)
-		facts.attributes[col] = RAG_NO_COLUMN;
+		facts->attributes[col] = RAG_NO_COLUMN;
 
 	for (int i = 0; i < desc->natts; i++)
 	{
 		Form_pg_attribute attr = TupleDescAttr(desc, i);
 		int col = attr->attisdropped ? RAG_NO_COLUMN : column_of_attribute(attr);
 
-		facts.columns[i] = RAG_NO_COLUMN;
+		facts->columns[i] = RAG_NO_COLUMN;
 		if (attr->attisdropped)
 			continue;
 		plain &= col == RAG_NO_COLUMN ? is_null_by_default(attr) :
 										note_column(col, attr, time_is_now);
 	}
 	for (int col = 0; col < COL_FIRST_OPTIONAL; col++)
-		plain &= facts.attributes[col] != RAG_NO_COLUMN;
-	facts.id_is_int4 = plain &&
-		TupleDescAttr(desc, facts.attributes[COL_ID])->atttypid == INT4OID;
+		plain &= facts->attributes[col] != RAG_NO_COLUMN;
+	facts->id_is_int4 = plain &&
+		TupleDescAttr(desc, facts->attributes[COL_ID])->atttypid == INT4OID;
 	return plain;
 }
 
@@ -332,7 +332,7 @@ has_plain_predicate(Relation rel, RagIndex *index)
 		test->nulltesttype != IS_NOT_NULL || !IsA(test->arg, Var))
 		return false;
 	var = (Var *) test->arg;
-	col = var->varattno > 0 ? facts.columns[var->varattno - 1] : RAG_NO_COLUMN;
+	col = var->varattno > 0 ? facts->columns[var->varattno - 1] : RAG_NO_COLUMN;
 	if (col < COL_FIRST_OPTIONAL || col == COL_CREATED_AT)
 		return false;
 	index->only_with = RAG_COLUMN_BIT(col);
@@ -343,7 +343,7 @@ has_plain_predicate(Relation rel, RagIndex *index)
 static bool
 note_index(Oid oid)
 {
-	RagIndex *index = &facts.indexes[facts.nindexes++];
+	RagIndex *index = &facts->indexes[facts->nindexes++];
 	Relation rel = index_open(oid, AccessShareLock);
 	bool plain = !rel->rd_index->indisexclusion && rel->rd_index->indimmediate &&
 		RelationGetIndexExpressions(rel) == NIL && has_plain_predicate(rel, index);
@@ -360,7 +360,7 @@ has_plain_indexes(Relation rel)
 	bool plain = list_length(oids) <= RAG_MAX_INDEXES;
 	ListCell *lc;
 
-	facts.nindexes = 0;
+	facts->nindexes = 0;
 	foreach (lc, oids)
 		plain = plain && note_index(lfirst_oid(lc));
 	list_free(oids);
@@ -375,19 +375,20 @@ has_plain_indexes(Relation rel)
 static void
 find_facts(const Tables *tables)
 {
-	rag_begin_facts(&facts_of_tables, RelationGetRelid(tables->messages),
+	rag_begin_facts(&facts->tables, RelationGetRelid(tables->messages),
 					RelationGetRelid(tables->sessions));
-	facts.obstacle = obstacle_of_table(tables);
-	facts.columns_plain = has_plain_columns(tables->messages);
-	facts.constraints_hold = constraints_hold(tables->messages);
-	facts.indexes_plain = facts.columns_plain && has_plain_indexes(tables->messages);
-	rag_end_facts(&facts_of_tables);
+	facts->obstacle = obstacle_of_table(tables);
+	facts->columns_plain = has_plain_columns(tables->messages);
+	facts->constraints_hold = constraints_hold(tables->messages);
+	facts->indexes_plain = facts->columns_plain && has_plain_indexes(tables->messages);
+	rag_end_facts(&facts->tables);
 }
 
 const RagInsertFacts *
 rag_insert_facts(Relation messages, const pg_uuid_t *session_id, Oid nspoid)
 {
-	if (!rag_facts_hold(&facts_of_tables, RelationGetRelid(messages)))
+	facts = &kept[rag_place_of_facts(RelationGetRelid(messages))];
+	if (!rag_facts_hold(&facts->tables, RelationGetRelid(messages)))
 	{
 		Tables tables = {messages,
 						 rag_open_table_of(session_id, RAG_SESSIONS, nspoid,
@@ -396,7 +397,7 @@ rag_insert_facts(Relation messages, const pg_uuid_t *session_id, Oid nspoid)
 		find_facts(&tables);
 		table_close(tables.sessions, NoLock);
 	}
-	return &facts;
+	return facts;
 }
 
 /* ------------------------------------------------------------------------

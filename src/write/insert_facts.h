@@ -11,6 +11,7 @@
 #include "utils/relcache.h"
 #include "utils/uuid.h"
 
+#include "base/table_facts.h"
 #include "message/message.h"
 
 /* Stands for an attribute that is not one of our columns. */
@@ -32,6 +33,8 @@ typedef struct RagIndex
  */
 typedef struct RagInsertFacts
 {
+	RagTableFacts tables; /* messages, and sessions */
+
 	/* Why rows cannot be stored directly, or NULL. */
 	const char *obstacle;
 
