@@ -47,9 +47,9 @@ typedef struct RagTableFacts
 } RagTableFacts;
 
 /*
- * On a cluster each shard is a table, and one call uses another shard than the last. So a
- * shortcut keeps the facts of several tables, in an array with this many places. Two tables
- * that have the same place only take turns.
+ * On a cluster each shard is a table, and one call uses another shard than the last. So
+ * a shortcut keeps the facts of several tables, in an array with this many places. Two
+ * tables that have the same place only take turns.
  */
 #define RAG_FACTS_PLACES 256
 

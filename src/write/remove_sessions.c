@@ -287,8 +287,10 @@ lock_by_shard(Batch *batch, const RagStatement *statements, Datum *values, char 
 	nulls[3] = ' ';
 	for (int first = 0; first < n; first = last)
 	{
+		const pg_uuid_t *id = DatumGetUUIDP(ids[first]);
+
 		last = first + 1;
-		while (last < n && rag_in_one_shard(batch->nspoid, DatumGetUUIDP(ids[first]), DatumGetUUIDP(ids[last])))
+		while (last < n && rag_in_one_shard(batch->nspoid, id, DatumGetUUIDP(ids[last])))
 			last++;
 		values[3] = PointerGetDatum(ids_as_array(ids + first, last - first));
 		take_sessions(batch,
@@ -555,7 +557,11 @@ rag_erase_user(PG_FUNCTION_ARGS)
 				  PG_ARGISNULL(2) ? 0 : PG_GETARG_INT32(2));
 	/* Before anything is deleted, on several machines: see base/as_owner.h. */
 	if (!batch.dry_run && distributed)
-		judged = rag_has_judged(values[0], values[1], ids_as_array(batch.ids, batch.sessions), batch.nspoid);
+	{
+		ArrayType *sessions = ids_as_array(batch.ids, batch.sessions);
+
+		judged = rag_has_judged(values[0], values[1], sessions, batch.nspoid);
+	}
 	delete_sessions(&batch);
 	if (!batch.dry_run && !distributed)
 		judged = rag_has_judged(values[0], values[1], NULL, batch.nspoid);
