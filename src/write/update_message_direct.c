@@ -33,15 +33,19 @@
 #include "write/update_message_direct.h"
 
 /* What follows from the definition of the table alone. */
-static RagTableFacts facts_of_messages;
-static struct
+typedef struct Facts
 {
-	bool plain; /* the other fields are set, and an UPDATE would do no more */
-	Oid index;	/* the primary key's */
+	RagTableFacts table;
+	bool plain;			 /* the other fields are set, and an UPDATE would do no more */
+	Oid index;			 /* the primary key's, on id or on (session_id, id) */
+	bool has_session_id; /* the latter, as on a cluster */
 	bool id_is_int4;
 	AttrNumber session_id;
 	AttrNumber attnums[RAG_NCOLUMNS]; /* of the columns that can be set; or 0 */
-} facts;
+} Facts;
+
+static Facts kept[RAG_FACTS_PLACES];
+static Facts *facts = kept; /* of the table that is in use */
 
 /* An index has the attribute: the column cannot be set without a look into it. */
 static void
@@ -49,8 +53,8 @@ leave_out(AttrNumber attnum)
 {
 	for (int col = 0; col < RAG_NCOLUMNS; col++)
 	{
-		if (facts.attnums[col] == attnum)
-			facts.attnums[col] = InvalidAttrNumber;
+		if (facts->attnums[col] == attnum)
+			facts->attnums[col] = InvalidAttrNumber;
 	}
 }
 
@@ -65,16 +69,28 @@ leave_out_columns_of(Node *expression)
 		leave_out(attnum + FirstLowInvalidHeapAttributeNumber);
 }
 
+static bool
+is_key(Form_pg_index form, AttrNumber id)
+{
+	const int16 *keys = form->indkey.values;
+
+	return form->indisprimary && form->indisvalid && form->indimmediate &&
+		!form->indcheckxmin &&
+		((form->indnkeyatts == 1 && keys[0] == id) ||
+		 (form->indnkeyatts == 2 && keys[0] == facts->session_id && keys[1] == id));
+}
+
 static void
 note_index(Oid oid, AttrNumber id)
 {
 	Relation index = index_open(oid, AccessShareLock);
 	Form_pg_index form = index->rd_index;
 
-	if (form->indisprimary && form->indisvalid && form->indimmediate &&
-		!form->indcheckxmin && form->indnkeyatts == 1 && form->indkey.values[0] == id &&
-		index->rd_rel->relam == BTREE_AM_OID)
-		facts.index = oid;
+	if (is_key(form, id) && index->rd_rel->relam == BTREE_AM_OID)
+	{
+		facts->index = oid;
+		facts->has_session_id = form->indnkeyatts == 2;
+	}
 	for (int i = 0; i < form->indnatts; i++)
 		leave_out(form->indkey.values[i]);
 	leave_out_columns_of((Node *) RelationGetIndexExpressions(index));
@@ -95,20 +111,20 @@ has_plain_columns(Relation rel)
 	{
 		AttrNumber attnum = get_attnum(RelationGetRelid(rel), rag_columns[col].name);
 
-		facts.attnums[col] = InvalidAttrNumber;
+		facts->attnums[col] = InvalidAttrNumber;
 		if (attnum > 0 &&
 			rag_column_has_type(col, TupleDescAttr(desc, attnum - 1)->atttypid,
 								TupleDescAttr(desc, attnum - 1)->atttypmod))
-			facts.attnums[col] = attnum;
+			facts->attnums[col] = attnum;
 	}
-	facts.session_id = facts.attnums[COL_SESSION_ID];
-	facts.id_is_int4 = id_type == INT4OID;
-	facts.index = InvalidOid;
+	facts->session_id = facts->attnums[COL_SESSION_ID];
+	facts->id_is_int4 = id_type == INT4OID;
+	facts->index = InvalidOid;
 	foreach (lc, indexes)
 		note_index(lfirst_oid(lc), id);
 	list_free(indexes);
 	return (id_type == INT4OID || id_type == INT8OID) &&
-		facts.session_id != InvalidAttrNumber && OidIsValid(facts.index);
+		facts->session_id != InvalidAttrNumber && OidIsValid(facts->index);
 }
 
 static bool
@@ -125,16 +141,16 @@ is_plain(Relation rel)
 static void
 find_facts(Relation rel)
 {
-	rag_begin_facts(&facts_of_messages, RelationGetRelid(rel), InvalidOid);
-	facts.plain = is_plain(rel);
-	rag_end_facts(&facts_of_messages);
+	rag_begin_facts(&facts->table, RelationGetRelid(rel), InvalidOid);
+	facts->plain = is_plain(rel);
+	rag_end_facts(&facts->table);
 }
 
 static bool
 is_of_session(HeapTuple row, TupleDesc desc, const RagMessage *message)
 {
 	bool isnull;
-	Datum session_id = heap_getattr(row, facts.session_id, desc, &isnull);
+	Datum session_id = heap_getattr(row, facts->session_id, desc, &isnull);
 
 	return !isnull &&
 		DatumGetBool(DirectFunctionCall2(uuid_eq, session_id,
@@ -152,20 +168,24 @@ changed_row(Relation rel, const RagMessage *message, const RagColumn *columns, i
 	int attnums[RAG_NCOLUMNS];
 	Datum values[RAG_NCOLUMNS];
 	bool isnull[RAG_NCOLUMNS];
-	ScanKeyData key;
+	ScanKeyData keys[2];
+	int nkeys = 0;
 	RagFoundRow found;
 	HeapTuple changed = NULL;
 
 	for (int i = 0; i < n; i++)
 	{
-		attnums[i] = facts.attnums[columns[i]];
+		attnums[i] = facts->attnums[columns[i]];
 		values[i] = message->values[columns[i]];
 		isnull[i] = message->isnull[columns[i]];
 	}
-	ScanKeyEntryInitialize(&key, 0, 1, BTEqualStrategyNumber, INT8OID, InvalidOid,
-						   facts.id_is_int4 ? F_INT48EQ : F_INT8EQ,
+	if (facts->has_session_id)
+		ScanKeyInit(&keys[nkeys++], 1, BTEqualStrategyNumber, F_UUID_EQ,
+					message->values[COL_SESSION_ID]);
+	ScanKeyEntryInitialize(&keys[nkeys], 0, nkeys + 1, BTEqualStrategyNumber, INT8OID,
+						   InvalidOid, facts->id_is_int4 ? F_INT48EQ : F_INT8EQ,
 						   message->values[COL_ID]);
-	if (!rag_find_row(rel, facts.index, &key, 1, &found))
+	if (!rag_find_row(rel, facts->index, keys, nkeys + 1, &found))
 		return NULL;
 	if (is_of_session(&found.row, desc, message) &&
 		!TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(found.row.t_data)))
@@ -179,7 +199,7 @@ can_be_set(const RagColumn *columns, int n)
 {
 	for (int i = 0; i < n; i++)
 	{
-		if (facts.attnums[columns[i]] == InvalidAttrNumber)
+		if (facts->attnums[columns[i]] == InvalidAttrNumber)
 			return false;
 	}
 	return true;
@@ -191,9 +211,10 @@ update_message(Relation rel, const RagMessage *message, const RagColumn *columns
 	HeapTuple row;
 	bool done;
 
-	if (!rag_facts_hold(&facts_of_messages, RelationGetRelid(rel)))
+	facts = &kept[rag_place_of_facts(RelationGetRelid(rel))];
+	if (!rag_facts_hold(&facts->table, RelationGetRelid(rel)))
 		find_facts(rel);
-	if (!facts.plain || !can_be_set(columns, n) ||
+	if (!facts->plain || !can_be_set(columns, n) ||
 		rag_caller_obstacle(rel, ACL_SELECT | ACL_UPDATE) != NULL)
 		return false;
 

@@ -75,6 +75,10 @@ CREATE TRIGGER pass BEFORE INSERT OR DELETE ON messages FOR EACH ROW EXECUTE FUN
 SELECT * FROM change();
 DROP TABLE rating;
 DROP TRIGGER pass ON messages;
+-- The primary key of a cluster's shards; and another session's message.
+BEGIN; ALTER TABLE messages DROP CONSTRAINT messages_pkey, ADD PRIMARY KEY (session_id, id); SELECT * FROM change();
+SELECT rag_update_message(:'s', :first_of_one, 'x');
+ROLLBACK;
 
 --
 -- What is one
@@ -98,6 +102,8 @@ BEGIN; CREATE RULE log AS ON UPDATE TO messages DO ALSO NOTHING; SELECT * FROM c
 BEGIN; ALTER TABLE messages ALTER content TYPE varchar(50); SELECT * FROM change(); ROLLBACK;
 \c
 BEGIN; ALTER TABLE messages DROP CONSTRAINT messages_pkey; SELECT * FROM change(); ROLLBACK;
+\c
+BEGIN; ALTER TABLE messages DROP CONSTRAINT messages_pkey, ADD PRIMARY KEY (id, session_id); SELECT * FROM change(); ROLLBACK;
 \c
 BEGIN; ALTER TABLE messages DROP CONSTRAINT messages_session_id_fkey, ADD FOREIGN KEY (session_id) REFERENCES sessions ON DELETE CASCADE DEFERRABLE; SELECT * FROM change(); ROLLBACK;
 -- A row that the transaction has stored: the check of its foreign keys may be to come.
