@@ -17,7 +17,8 @@ CROSS JOIN LATERAL (
   WITH rel AS (
     SELECT c.*, format('%I.%I', here.nspname, c.relname) AS q,
            (SELECT s.relowner FROM pg_class s
-            WHERE s.relnamespace = here.nspoid AND s.relname = 'sessions') AS sessions_owner
+            WHERE s.relnamespace = here.nspoid AND s.relname IN ('sessions', 'messages')
+            ORDER BY s.relname DESC LIMIT 1) AS sessions_owner
     FROM pg_class c
     WHERE c.relnamespace = here.nspoid AND c.relname = ANY ($2)
       AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
@@ -179,9 +180,9 @@ CROSS JOIN LATERAL (
          format('ALTER TABLE %s REPLICA IDENTITY %s', t.q, x.value)
   FROM tab t
   CROSS JOIN LATERAL (
-    SELECT CASE t.relreplident WHEN 'f' THEN 'FULL' WHEN 'n' THEN 'NOTHING' ELSE
+    SELECT CASE t.relreplident WHEN 'f' THEN 'FULL' ELSE coalesce(  -- the index may be gone
       (SELECT format('USING INDEX %I', ic.relname) FROM pg_index i JOIN pg_class ic ON ic.oid = i.indexrelid
-       WHERE i.indrelid = t.oid AND i.indisreplident) END
+       WHERE i.indrelid = t.oid AND i.indisreplident AND t.relreplident = 'i'), 'NOTHING') END
   ) AS x (value)
   WHERE t.relreplident <> 'd' AND t.relkind IN ('r', 'p')
 

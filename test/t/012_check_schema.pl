@@ -307,6 +307,19 @@ my @changes = (
 	],
 	[ 'unlogged', 'ALTER TABLE SCHEMA.messages SET UNLOGGED', 'table messages changed' ],
 	[
+		'all unlogged',
+		join('; ', map { "ALTER TABLE SCHEMA.$_ SET UNLOGGED" } qw(messages rag_feedback sessions)),
+		map { "table $_ changed" } qw(sessions messages rag_feedback)
+	],
+	[
+		'JSON in a text of limited length', 'ALTER TABLE SCHEMA.sessions ALTER metadata TYPE varchar(100)',
+		'column sessions.metadata changed'
+	],
+	[
+		'an array in the place of JSON', 'ALTER TABLE SCHEMA.messages ALTER sources TYPE text[] USING NULL',
+		'column messages.sources changed', 'compression of column messages.sources missing'
+	],
+	[
 		'a child', 'CREATE TABLE SCHEMA.child () INHERITS (SCHEMA.messages)',
 		'table messages changed'
 	],
@@ -555,6 +568,26 @@ EOT
 	sql($node, 'postgres', "ALTER DATABASE $db SET search_path = chat, pg_catalog");
 	sql($node, $db, $ddl);
 	is(sql($node, $db, 'SELECT pg_catalog.count(*) FROM chat.ran'), '0', 'operators of the owner are not called');
+}
+
+# The index of a replica identity was dropped.
+{
+	my $db = new_database('plain');
+
+	sql($node, $db, 'CREATE UNIQUE INDEX own ON chat.messages (id, role); ALTER TABLE chat.messages REPLICA IDENTITY USING INDEX own; DROP INDEX chat.own', 'rag_owner');
+	is(join(' ', map { $_->{ddl} } check($db, 'chat')), 'ALTER TABLE chat.messages REPLICA IDENTITY NOTHING', 'a replica identity without its index is none');
+}
+
+# A table is somewhere else.
+{
+	my $db = new_database('plain');
+	my @found;
+
+	sql($node, $db, 'CREATE SCHEMA own; ALTER TABLE chat.sessions SET SCHEMA own');
+	@found = faults($db, 'chat');
+	is(in_short(grep { $_->{object} =~ /^table / } @found), 'table sessions missing', 'sessions in another schema');
+	is(mend($db, @found), '', '... the DDL runs');
+	is(in_short(faults($db, 'chat')), '', '... and makes a table of the same owner');
 }
 
 # What a failed CREATE INDEX CONCURRENTLY left behind.
