@@ -45,6 +45,9 @@ step AS (
            WHEN d.kind = 'not_dumped' THEN coalesce(added.ddl,
              CASE WHEN d.what IN ('column', 'constraint') OR d.mend ~ ' WHERE |\(.*\(| COMPRESSION lz4'
                   THEN E'-- review: names without schema, defaults, NOT NULL, what not every server has\n' END || d.mend, d.mend)
+           WHEN d.kind = 'missing' AND d.fact = 'name' THEN
+             format(CASE d.what WHEN 'index' THEN 'ALTER INDEX @extschema@.%2$I RENAME TO %3$I'
+                    ELSE 'ALTER TABLE @extschema@.%1$I RENAME CONSTRAINT %2$I TO %3$I' END, d.tbl, d.name, d.found)
            WHEN d.kind = 'missing' AND d.what = 'column' THEN drop_it
            WHEN d.kind = 'missing' AND d.what IN ('constraint', 'index') THEN drop_it
            WHEN d.what = 'column' AND d.fact = 'default' AND d.found <> 'none'

@@ -21,49 +21,20 @@ ordinary AS (  -- are both tables of the kind that can be adopted at all?
     AND a.def -> 'relkind' = e.def -> 'relkind'
     AND a.def -> 'children or partitions' = e.def -> 'children or partitions'
 ),
-unnamed AS (  -- expected, and not there under its name
-  SELECT e.*, quote_ident(n.nspname) || '.' || quote_ident(e.tbl) AS q, n.nspname,
-         CASE e.kind
-           WHEN 'index' THEN substring(e.def ->> 'definition' FROM '^CREATE (?:UNIQUE )?INDEX')
-                             || substring(e.def ->> 'definition' FROM ' USING .*$')
-           ELSE e.def ->> 'definition'
-         END AS shape
+renames AS (
+  SELECT 1 AS ord, format('ALTER SEQUENCE %s RENAME TO %I', s.oid::regclass, e.name) AS ddl
   FROM expected e
   JOIN ordinary ON ordinary.tables
-  JOIN pg_namespace n ON n.oid = $1
-  WHERE NOT EXISTS (SELECT FROM actual a WHERE a.object = e.object)
-),
-unexpected AS (  -- there, and not expected under its name
-  SELECT a.*,
-         CASE a.kind
-           WHEN 'index' THEN substring(a.def ->> 'definition' FROM '^CREATE (?:UNIQUE )?INDEX')
-                             || substring(a.def ->> 'definition' FROM ' USING .*$')
-           ELSE a.def ->> 'definition'
-         END AS shape
-  FROM actual a
-  WHERE NOT EXISTS (SELECT FROM expected e WHERE e.object = a.object)
-),
-renames AS (
-  SELECT 1 AS ord, format('ALTER SEQUENCE %s RENAME TO %I', s.oid::regclass, u.name) AS ddl
-  FROM unnamed u
   JOIN pg_class t ON t.relnamespace = $1 AND t.relname = 'messages'
   JOIN pg_attribute i ON i.attrelid = t.oid AND i.attname = 'id'
   JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = t.oid
     AND d.refobjsubid = i.attnum AND d.classid = 'pg_class'::regclass AND d.deptype = 'a'
   JOIN pg_class s ON s.oid = d.objid AND s.relkind = 'S' AND s.relnamespace = $1
-  WHERE u.kind = 'sequence'
+  WHERE e.kind = 'sequence' AND NOT EXISTS (SELECT FROM actual a WHERE a.object = e.object)
   UNION ALL
-  SELECT 2, format('ALTER TABLE %s RENAME CONSTRAINT %I TO %I', u.q, min(a.name), u.name)
-  FROM unnamed u
-  JOIN unexpected a ON a.kind = 'constraint' AND a.tbl = u.tbl AND a.shape = u.shape
-  WHERE u.kind = 'constraint'
-  GROUP BY u.q, u.name
-  UNION ALL
-  SELECT 3, format('ALTER INDEX %I.%I RENAME TO %I', u.nspname, min(a.name), u.name)
-  FROM unnamed u
-  JOIN unexpected a ON a.kind = 'index' AND a.tbl = u.tbl AND a.shape = u.shape
-  WHERE u.kind = 'index'
-  GROUP BY u.nspname, u.name
+  SELECT CASE r.kind WHEN 'constraint' THEN 2 ELSE 3 END, r.ddl
+  FROM renamed r
+  JOIN ordinary ON ordinary.tables
   UNION ALL
   SELECT 4, format('ALTER TABLE %I.%I DROP CONSTRAINT %I, ADD CONSTRAINT %I %s',
                    n.nspname, e.tbl, min(a.name), e.name, e.def ->> 'definition')

@@ -26,18 +26,41 @@ here AS (
                   current_user) AS sessions_owner  -- where it is missing, that of messages
   FROM pg_namespace n WHERE n.oid = $1
 ),
+shape AS (  -- a constraint or an index but for its name
+  SELECT o.*, CASE o.kind
+           WHEN 'index' THEN substring(o.def ->> 'definition' FROM '^CREATE (?:UNIQUE )?INDEX')
+                             || substring(o.def ->> 'definition' FROM ' USING .*$')
+           ELSE o.def ->> 'definition'
+         END AS shape
+  FROM (SELECT 'expected' AS side, * FROM expected UNION ALL SELECT 'actual', * FROM actual) AS o
+  WHERE o.kind IN ('constraint', 'index')
+),
+renamed AS (  -- expected, and there under another name
+  SELECT e.object, e.kind, e.tbl, min(a.name) AS other,
+         CASE e.kind
+           WHEN 'index' THEN format('ALTER INDEX %I.%I RENAME TO %I', here.nspname, min(a.name), e.name)
+           ELSE format('ALTER TABLE %I.%I RENAME CONSTRAINT %I TO %I', here.nspname, e.tbl, min(a.name), e.name)
+         END AS ddl
+  FROM shape e
+  CROSS JOIN here
+  JOIN shape a ON a.side = 'actual' AND a.kind = e.kind AND a.tbl = e.tbl AND a.shape = e.shape
+  WHERE e.side = 'expected'
+    AND NOT EXISTS (SELECT FROM actual o WHERE o.object = e.object)
+    AND NOT EXISTS (SELECT FROM expected o WHERE o.object = a.object)
+  GROUP BY e.object, e.kind, e.tbl, e.name, here.nspname
+),
 missing AS (
   SELECT e.ord, e.object, 'missing' AS difference,
          coalesce((SELECT string_agg(format('%s: %s', f.key, f.value), ', ' ORDER BY f.key)
                    FROM jsonb_each_text(e.def) AS f WHERE f.value IS NOT NULL), '') AS expected,
-         NULL AS actual,
-         e.ddl || CASE e.kind
+         'name: ' || r.other AS actual,
+         coalesce(r.ddl, e.ddl || CASE e.kind
            WHEN 'sequence' THEN ' ' || (e.def ->> 'definition')
            WHEN 'table' THEN format('; ALTER TABLE %I.%I OWNER TO %I', here.nspname, e.name,
              CASE e.def ->> 'owner' WHEN 'a superuser' THEN here.superuser ELSE here.sessions_owner END)
            WHEN 'view' THEN format('; ALTER VIEW %I.%I OWNER TO %I', here.nspname, e.name, here.sessions_owner)
-           ELSE '' END AS ddl
-  FROM expected e CROSS JOIN here
+           ELSE '' END) AS ddl
+  FROM expected e CROSS JOIN here LEFT JOIN renamed r ON r.object = e.object
   WHERE NOT EXISTS (SELECT FROM actual a WHERE a.object = e.object)
 ),
 -- Ids of messages may have been widened beyond 32 bits: all functions take that for
@@ -152,6 +175,7 @@ extra AS (  -- columns in their order: one may be generated from another
     -- What CREATE INDEX CONCURRENTLY left behind when it failed is nothing to make again.
     AND NOT (a.kind = 'index' AND a.def ->> 'valid' = 'no')
     AND NOT EXISTS (SELECT FROM expected e WHERE e.object = a.object)
+    AND NOT EXISTS (SELECT FROM renamed r WHERE r.kind = a.kind AND r.tbl = a.tbl AND r.other = a.name)
   UNION ALL
   SELECT ord, object, difference, expected, actual, ddl FROM widened
 ),

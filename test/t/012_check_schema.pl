@@ -312,6 +312,18 @@ my @changes = (
 		map { "table $_ changed" } qw(sessions messages rag_feedback)
 	],
 	[
+		'another name of a primary key', 'ALTER TABLE SCHEMA.sessions RENAME CONSTRAINT sessions_pkey TO "Own Name"',
+		'constraint sessions_pkey of table sessions missing'
+	],
+	[
+		'another name of a foreign key', 'ALTER TABLE SCHEMA.messages RENAME CONSTRAINT messages_session_id_fkey TO own_name',
+		"$key missing"
+	],
+	[
+		'another name of an index', 'ALTER INDEX SCHEMA.uq_rag_feedback RENAME TO "Own Name"',
+		'index uq_rag_feedback missing'
+	],
+	[
 		'JSON in a text of limited length', 'ALTER TABLE SCHEMA.sessions ALTER metadata TYPE varchar(100)',
 		'column sessions.metadata changed'
 	],
@@ -568,6 +580,16 @@ EOT
 	sql($node, 'postgres', "ALTER DATABASE $db SET search_path = chat, pg_catalog");
 	sql($node, $db, $ddl);
 	is(sql($node, $db, 'SELECT pg_catalog.count(*) FROM chat.ran'), '0', 'operators of the owner are not called');
+}
+
+# What has another name is nothing that the user added.
+{
+	my $db = new_database('plain');
+
+	sql($node, $db, 'ALTER TABLE chat.messages RENAME CONSTRAINT messages_pkey TO own_key; ALTER INDEX chat.ix_messages_session_id RENAME TO own_index; CREATE INDEX another ON chat.messages (session_id, id)', 'rag_owner');
+	is(sql($node, $db, 'SELECT string_agg(object, chr(10)) FROM chat.rag_local_ddl()'), "search_path\nindex own_index", 'renamed: only one of two equal indexes is the user\'s');
+	is(mend($db, faults($db, 'chat')), '', '... the DDL gives the names back');
+	is(in_short(check($db, 'chat')), 'index own_index not_dumped', '... for good');
 }
 
 # The index of a replica identity was dropped.

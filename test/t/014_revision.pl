@@ -167,6 +167,8 @@ ALTER TABLE messages ADD CONSTRAINT r_check CHECK (top_k < 1000);
 CREATE INDEX r_index ON messages (session_id, role) WHERE top_k > 1;
 ALTER TABLE sessions ALTER COLUMN created_at SET DEFAULT now();
 DROP INDEX ix_sessions_created_at;
+ALTER INDEX ix_sessions_user_id RENAME TO r_renamed;
+ALTER TABLE messages RENAME CONSTRAINT ck_messages_role TO r_role;
 ALTER TABLE messages ALTER COLUMN content DROP NOT NULL;
 ALTER TABLE sessions ENABLE ROW LEVEL SECURITY;
 EOT
@@ -184,6 +186,8 @@ is(sql($node, 'by_script', q{SELECT count(*) FROM pg_attribute
 	'3', 'the columns are there');
 is(sql($node, 'by_script', q{SELECT to_regclass('r_index') IS NOT NULL, to_regclass('ix_sessions_created_at') IS NULL}),
 	't|t', 'an index came, another went');
+is(sql($node, 'by_script', q{SELECT to_regclass('r_renamed') IS NOT NULL, to_regclass('ix_sessions_user_id') IS NULL}),
+	't|t', '... and one got another name');
 sql($node, 'by_script', q{INSERT INTO sessions (id, "r Note") VALUES (gen_random_uuid(), 'x')});
 is(sqlstate($node, 'by_script', "ALTER EXTENSION rag_events UPDATE TO '$next[1]'"),
 	'55000', 'the step down does not lose data');
