@@ -76,6 +76,50 @@ renames AS (
   JOIN actual a ON a.object = e.object
   WHERE e.kind = 'column' AND e.def ->> 'type' IN ('character varying', 'text') AND a.def ->> 'type' !~ '^(text|character|name)'
 )
+-- What a later version adds: an own column of such a name becomes that column, and an own
+-- index gets another name.
+, later (name, type) AS (
+  VALUES ('token_count', 'integer'), ('metadata', 'jsonb'), ('idempotency_key', 'text'),
+         ('ix_messages_created_at', NULL), ('uq_messages_idempotency_key', NULL)
+)
+-- Statements by which own columns go, and come back with their values, grants and so on.
+, kept_column AS (
+  SELECT o.object,
+         concat(
+           (SELECT string_agg(format('ALTER SEQUENCE %s OWNED BY NONE; ', s.sequence), '')
+            FROM own_sequence s WHERE s.object = o.object AND NOT s.is_identity),
+           CASE WHEN x.has_values THEN format('CREATE TABLE %s AS SELECT id, %I FROM %s; ', x.kept, o.name, o.q) END,
+           format('ALTER TABLE %s DROP COLUMN %I', o.q, o.name)) AS ddl,
+         concat_ws('; ',
+           CASE WHEN l.name IS NOT NULL THEN NULL
+                WHEN x.has_values THEN o.add_column || o.type  -- and all else after the values
+                ELSE o.ddl END,
+           CASE WHEN x.has_values THEN
+             format('UPDATE %s AS t SET %I = k.%2$I%s FROM %s AS k WHERE k.id = t.id', o.q, o.name, '::' || l.type, x.kept) END,
+           CASE WHEN x.has_values THEN 'DROP TABLE ' || x.kept END,
+           CASE WHEN l.name IS NULL THEN o.alter_column || 'SET DEFAULT ' || o.initial END,
+           CASE WHEN x.has_values AND c.attnotnull AND l.name IS NULL THEN o.alter_column || 'SET NOT NULL' END,
+           CASE WHEN l.name IS NULL THEN
+             (SELECT string_agg(CASE WHEN s.is_identity
+                THEN format('%sADD GENERATED %s AS IDENTITY%s; %s', o.alter_column,
+                  CASE c.attidentity WHEN 'a' THEN 'ALWAYS' ELSE 'BY DEFAULT' END, s.options, s.go_on)
+                ELSE format('ALTER SEQUENCE %s OWNED BY %s.%I', s.sequence, o.q, o.name) END, '; ')
+              FROM own_sequence s WHERE s.object = o.object) END,
+           (SELECT string_agg(format('GRANT %s (%I) ON %s TO %s%s', g.privilege_type, o.name, o.q,
+              CASE g.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(g.grantee)) END,
+              CASE WHEN g.is_grantable THEN ' WITH GRANT OPTION' END), '; ')
+            FROM aclexplode(c.attacl) AS g),
+           CASE WHEN l.name IS NULL THEN
+             format('COMMENT ON COLUMN %s.%I IS ', o.q, o.name) || quote_literal(col_description(c.attrelid, c.attnum)) END) AS again
+  FROM own_column o
+  CROSS JOIN here
+  JOIN pg_attribute c ON c.attrelid = o.rel AND c.attname = o.name
+  LEFT JOIN later l ON l.name = o.name AND o.tbl = 'messages'
+  CROSS JOIN LATERAL (
+    SELECT c.attgenerated = '' OR l.name IS NOT NULL,
+           quote_ident(here.nspname) || '.' || quote_ident('kept_' || left(o.tbl || '_' || o.name, 55))
+  ) AS x (has_values, kept)
+)
 -- What keeps the tables from being adopted. Own objects must go, too: once the
 -- tables are an extension's, pg_dump would leave them out without a word. In the
 -- order in which to run the DDL: what hangs on a column goes before the column. What
@@ -110,19 +154,13 @@ renames AS (
            THEN '-- ' || replace(a.ddl, E'\n', E'\n-- ')
            -- What a later version sets itself is not made again.
            WHEN a.object = 'option fillfactor of table sessions' OR a.object LIKE 'compression of column messages.%' THEN NULL
-           WHEN a.kind = 'column' AND c.attgenerated = '' AND c.attidentity = ''
-           -- NOT NULL after the values
-           THEN regexp_replace(a.ddl, ' NOT NULL$', '')
-                || format('; UPDATE %s AS t SET %I = k.%2$I FROM %s AS k WHERE k.id = t.id', x.q, a.name, x.kept)
-                || CASE WHEN c.attnotnull THEN format('; ALTER TABLE %s ALTER COLUMN %I SET NOT NULL', x.q, a.name) ELSE '' END
-                || '; DROP TABLE ' || x.kept
+           WHEN a.kind IN ('constraint', 'index') AND EXISTS (SELECT FROM later l WHERE l.name = a.name)
+           THEN replace(a.ddl, format(' %s ', a.name), format(' %s_own ', a.name))
+           WHEN a.kind = 'column' THEN k.again
            ELSE a.ddl
          END,
          CASE a.kind
-           WHEN 'column' THEN
-             CASE WHEN c.attgenerated = '' AND c.attidentity = ''
-               THEN format('CREATE TABLE %s AS SELECT id, %I FROM %s; ', x.kept, a.name, x.q) ELSE '' END
-             || format('ALTER TABLE %s DROP COLUMN %I', x.q, a.name)
+           WHEN 'column' THEN k.ddl
            WHEN 'column option' THEN format('ALTER TABLE %s ALTER COLUMN %I %s', x.q, a.name,
              CASE
                WHEN a.object LIKE 'storage of %' THEN 'SET STORAGE ' || CASE t.typstorage
@@ -145,8 +183,8 @@ renames AS (
          END
   FROM actual a
   JOIN pg_namespace n ON n.oid = $1
-  CROSS JOIN LATERAL (SELECT quote_ident(n.nspname) || '.' || quote_ident(a.tbl),
-                             quote_ident(n.nspname) || '.' || quote_ident('kept_' || left(a.tbl || '_' || a.name, 55))) AS x (q, kept)
+  CROSS JOIN LATERAL (SELECT quote_ident(n.nspname) || '.' || quote_ident(a.tbl)) AS x (q)
+  LEFT JOIN kept_column k ON k.object = a.object
   LEFT JOIN pg_attribute c ON c.attrelid = to_regclass(x.q) AND c.attname = a.name
   LEFT JOIN pg_type t ON t.oid = c.atttypid
   WHERE a.kind IN ('column', 'column option', 'table option', 'constraint', 'index', 'statistics', 'replica identity',

@@ -99,7 +99,9 @@ own_sequence AS (
   SELECT o.object, o.ord, o.q, o.name, o.alter_column, format('%I.%I', n.nspname, c.relname) AS sequence, d.deptype = 'i' AS is_identity,
          format(' (START WITH %s INCREMENT BY %s MINVALUE %s MAXVALUE %s CACHE %s %s)', s.seqstart, s.seqincrement, s.seqmin,
                 s.seqmax, s.seqcache, CASE WHEN s.seqcycle THEN 'CYCLE' ELSE 'NO CYCLE' END) AS options,
-         CASE WHEN s.seqincrement > 0 THEN 'max' ELSE 'min' END AS last
+         -- a dump does not have the last value
+         format('SELECT pg_catalog.setval(pg_catalog.pg_get_serial_sequence(%L, %L)::pg_catalog.regclass, pg_catalog.%s(%I)) FROM %s',
+                o.q, o.name, CASE WHEN s.seqincrement > 0 THEN 'max' ELSE 'min' END, o.name, o.q) AS go_on
   FROM own_column o
   JOIN pg_attribute a ON a.attrelid = o.rel AND a.attname = o.name
   JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = a.attrelid AND d.refobjsubid = a.attnum
@@ -135,10 +137,8 @@ statement (after_rows, ord, object, ddl) AS (
            ' FROM pg_catalog.pg_class WHERE oid OPERATOR(pg_catalog.=) %2$L::pg_catalog.regclass));'
            ' ALTER SEQUENCE %1$s OWNED BY %2$s.%3$I; END', s.sequence, s.q, s.name))
   FROM own_sequence s WHERE NOT s.is_identity
-  UNION ALL  -- a dump does not have the last value; first of all, while no function of the user's is called by the table
-  SELECT true, 1, s.object,
-         format('SELECT pg_catalog.setval(pg_catalog.pg_get_serial_sequence(%L, %L)::pg_catalog.regclass, pg_catalog.%s(%I)) FROM %s',
-                s.q, s.name, s.last, s.name, s.q)
+  UNION ALL  -- first of all, while no function of the user's is called by the table
+  SELECT true, 1, s.object, s.go_on
   FROM own_sequence s WHERE s.is_identity
 
   UNION ALL

@@ -1,8 +1,12 @@
 """What keeps tables from being adopted: all of it is told, with what mends it."""
 
+import json
+
 from psycopg2 import errors
 
 from harness import (
+    READER,
+    ROOT,
     STRANGER,
     SUPERUSER,
     DatabaseTest,
@@ -30,6 +34,7 @@ MENDABLE = {
     ),
     "ALTER TABLE messages ALTER COLUMN content TYPE varchar": "column messages.content is changed",
     "ALTER TABLE sessions ALTER COLUMN metadata TYPE json": "column sessions.metadata is changed",
+    "ALTER TABLE messages ALTER COLUMN sources TYPE text[] USING '{a}'": "column messages.sources is changed",
     "ALTER TABLE sessions ALTER COLUMN created_at TYPE timestamptz": (
         "column sessions.created_at is changed"
         " (expected type: timestamp without time zone, found type: timestamp with time zone)"
@@ -220,6 +225,18 @@ OTHER_KINDS = {
 }
 
 
+def names_of_versions(connection):
+    """Those that are installed, oldest first."""
+    return [
+        row[0]
+        for row in query(
+            connection,
+            "SELECT version FROM pg_available_extension_versions WHERE name = 'rag_events' AND version ~ '^[0-9]+[.]'"
+            " ORDER BY string_to_array(version, '.')::int[]",
+        )
+    ]
+
+
 class Differences(DatabaseTest):
     def setUp(self):
         super().setUp()
@@ -341,6 +358,61 @@ class Differences(DatabaseTest):
         self.assertEqual(
             query(self.owner, "SELECT relrowsecurity FROM pg_class WHERE oid = 'sessions'::regclass"), [(True,)]
         )
+
+    def test_kept_numbers(self):
+        """numbers stay what they are, and go on after the last one"""
+        query(self.owner, "ALTER TABLE sessions ADD COLUMN no bigint GENERATED ALWAYS AS IDENTITY (START WITH 1000)")
+        query(self.owner, "ALTER TABLE sessions ADD COLUMN seq serial")
+        query(self.owner, "UPDATE sessions SET no = DEFAULT, seq = -seq WHERE id = (SELECT max(id::text)::uuid FROM sessions)")
+        kept = query(self.owner, "SELECT id, no, seq FROM sessions ORDER BY id")
+        self.mend(self.refusal(self.owner))
+        self.assert_back(("column sessions.no is unexpected", "column sessions.seq is unexpected"))
+        self.assertEqual(query(self.owner, "SELECT id, no, seq FROM sessions ORDER BY id"), kept)
+        self.assertEqual(
+            query(self.owner, "INSERT INTO sessions (id) VALUES (gen_random_uuid()) RETURNING no, seq"),
+            [(max(row[1] for row in kept) + 1, len(kept) + 1)],
+        )
+        query(self.owner, "ALTER TABLE sessions DROP COLUMN seq")
+        self.assertEqual(query(self.owner, "SELECT to_regclass('sessions_seq_seq')"), [(None,)])
+
+    def test_kept_grants(self):
+        """grants and comments on own columns come back"""
+        query(self.owner, "ALTER TABLE sessions ADD COLUMN title text")
+        query(self.owner, "COMMENT ON COLUMN sessions.title IS 'it''s own'")
+        query(self.owner, f"GRANT SELECT (id, title), UPDATE (title) ON sessions TO {READER} WITH GRANT OPTION")
+        query(self.owner, "GRANT SELECT (title) ON sessions TO PUBLIC")
+        state = """
+            SELECT col_description(attrelid, attnum), array(SELECT a::text FROM unnest(attacl) AS a ORDER BY 1)
+            FROM pg_attribute WHERE attrelid = 'sessions'::regclass AND attname IN ('id', 'title') ORDER BY attname DESC
+        """
+        kept = query(self.owner, state)
+        self.mend(self.refusal(self.owner))
+        self.assertEqual(query(self.owner, state)[0], kept[0])
+        self.assertEqual(query(self.owner, state)[1][1], kept[1][1])
+
+    def test_names_of_later_versions(self):
+        """own columns that later versions have become these, and own indexes give way"""
+        samples = {"integer": "7", "jsonb": """'{"a": 1}'""", "text": "'key of ' || id"}
+        versions = []
+        for version in (names_of_versions(self.owner)[0], names_of_versions(self.owner)[-1]):
+            with open(ROOT / "schema" / f"rag_events--{version}.json", encoding="utf-8") as objects:
+                versions.append({o["object"]: o for o in json.load(objects) if o["tbl"] in ("sessions", "messages")})
+        first, last = versions
+        later = [last[o] for o in last if o not in first and last[o]["kind"] in ("column", "index")]
+        self.assertNotEqual(later, [])
+        kept = {}
+        for o in later:
+            if o["kind"] == "index":
+                query(self.owner, f"CREATE INDEX {o['name']} ON {o['tbl']} (created_at)")
+                continue
+            query(self.owner, f"ALTER TABLE {o['tbl']} ADD COLUMN {o['name']} varchar(100) NOT NULL DEFAULT ''")
+            query(self.owner, f"UPDATE {o['tbl']} SET {o['name']} = {samples[o['def']['type']]}")
+            kept[o["name"]] = f"SELECT {o['name']}::text FROM {o['tbl']} ORDER BY id"
+        before = {name: query(self.owner, select) for name, select in kept.items()}
+        self.mend(self.refusal(self.owner))
+        self.assert_healthy(self.owner)
+        self.assert_back(tuple(f"index {o['name']}_own is unexpected" for o in later if o["kind"] == "index"))
+        self.assertEqual({name: query(self.owner, select) for name, select in kept.items()}, before)
 
     def test_retyped(self):
         """a policy and a key of a column that gets another type do not come back, and row security does"""
