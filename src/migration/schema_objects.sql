@@ -167,8 +167,10 @@ CROSS JOIN LATERAL (
                     AND c.conrelid = t.oid AND c.contype IN ('p', 'u', 'x'))
 
   UNION ALL
-  SELECT 7, 'statistics', format('statistics %s of table %s', s.stxname, t.relname), t.relname,
-         format('%I.%I', sn.nspname, s.stxname), jsonb_build_object('definition', pg_get_statisticsobjdef(s.oid)),
+  SELECT 7, 'statistics',  -- another schema may have some of the same name
+         format('statistics %s of table %s',
+           CASE WHEN sn.oid = here.nspoid THEN s.stxname::text ELSE format('%I.%I', sn.nspname, s.stxname) END, t.relname),
+         t.relname, format('%I.%I', sn.nspname, s.stxname), jsonb_build_object('definition', pg_get_statisticsobjdef(s.oid)),
          pg_get_statisticsobjdef(s.oid)
   FROM tab t
   JOIN pg_statistic_ext s ON s.stxrelid = t.oid

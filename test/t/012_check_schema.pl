@@ -600,6 +600,17 @@ EOT
 	is(join(' ', map { $_->{ddl} } check($db, 'chat')), 'ALTER TABLE chat.messages REPLICA IDENTITY NOTHING', 'a replica identity without its index is none');
 }
 
+# Statistics of one name in two schemas.
+{
+	my $db = new_database('plain');
+
+	sql($node, $db, 'CREATE SCHEMA own');
+	sql($node, $db, "CREATE STATISTICS $_.own_statistics ON role, content FROM chat.messages") for qw(chat own);
+	is(sql($node, $db, 'SELECT string_agg(ddl, chr(10)) FROM chat.rag_local_ddl() WHERE ddl LIKE $$CREATE %$$'),
+		join("\n", map { "CREATE STATISTICS $_.own_statistics ON role, content FROM chat.messages" } qw(own chat)),
+		'statistics of one name in two schemas are made once each');
+}
+
 # A table is somewhere else.
 {
 	my $db = new_database('plain');
