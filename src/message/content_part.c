@@ -41,16 +41,28 @@ rag_part_type(const JsonbValue *part, JsonbValue *buffer)
 	return type;
 }
 
+/* Is it what the model thought? Gemini calls it a text, and marks it. */
+static bool
+is_thought(const JsonbValue *part)
+{
+	JsonbValue buffer;
+	const JsonbValue *type = rag_part_type(part, &buffer);
+	const JsonbValue *mark;
+
+	if (type && is_one_of(type, thoughts, lengthof(thoughts)))
+		return true;
+	mark = rag_json_field(part, "thought", &buffer);
+	return mark && mark->type == jbvBool && mark->val.boolean;
+}
+
 const JsonbValue *
 rag_part_text(const JsonbValue *part, JsonbValue *buffer)
 {
 	const JsonbValue *text = NULL;
-	JsonbValue type_buffer;
-	const JsonbValue *type = rag_part_type(part, &type_buffer);
 
 	if (part->type == jbvString)
 		return part;
-	if (type && is_one_of(type, thoughts, lengthof(thoughts)))
+	if (is_thought(part))
 		return NULL;
 	for (int i = 0; i < (int) lengthof(text_fields) && text == NULL; i++)
 	{

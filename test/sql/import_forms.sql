@@ -103,6 +103,8 @@ SELECT pg_temp.import('[{"role": "user", "additional_kwargs": {}, "blocks": [{"b
 SELECT pg_temp.import('[{"role": "memory", "content": "Be brief.", "options": {}}, {"role": "user", "content": "Weather?"}, {"role": "assistant", "content": "", "options": {"toolCall": [{"name": "weather", "input": {"city": "Oslo"}, "id": "c1"}]}},
   {"role": "user", "content": "snow", "options": {"toolResult": {"id": "c1", "result": {"sky": "snow"}, "isError": false}}}, {"role": "assistant", "content": [{"type": "text", "text": "Snow."}], "options": {"x": 1}}]');
 SELECT pg_temp.import('{"systemInstruction": {"parts": [{"text": "Be brief."}]}, "contents": [{"role": "user", "parts": [{"text": "hi"}]}, {"role": "model", "parts": [{"text": "hello"}]}]}');
+-- A thought is no answer.
+SELECT pg_temp.import('[{"role": "user", "parts": [{"text": "hi", "thought": null}]}, {"role": "model", "parts": [{"text": "Greet back.", "thought": true}, {"text": "hello", "thought": false}]}]');
 
 --
 -- LangChain's: a field that is not known is kept
