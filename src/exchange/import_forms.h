@@ -62,23 +62,23 @@ typedef struct RagKindName
 
 typedef enum RagUse
 {
-	PART_CALL,	 /* of a tool: data has its arguments */
-	PART_RESULT, /* of a call: data is the result */
+	PART_CALL,	 /* of a tool: data has its arguments, if there are any */
+	PART_RESULT, /* of a call: data is the result, if it says something */
 	PART_TEXT,	 /* data is a text, or has parts */
 	PART_SYSTEM	 /* data is a text for the model */
 } RagUse;
 
 /*
- * What becomes of a part of this type, if it has the id and the data; or of an object in
- * the part's field of this name. A part may suit several rows.
+ * What becomes of a part of this type, if it has the id; or of an object in the part's
+ * field of this name. A part may suit several rows.
  */
 typedef struct RagPart
 {
 	const char *type; /* with a hyphen at its end: what begins so; NULL: the end */
 	RagUse use;
-	const char *id;	  /* of the call; NULL: none is needed */
-	const char *name; /* of the tool; NULL: the rest of the type */
-	const char *data;
+	const char *id;		 /* of the call; NULL: none is needed */
+	const char *name;	 /* of the tool; NULL: the rest of the type */
+	const char *data[2]; /* the fields that may have it; NULL: no more */
 } RagPart;
 
 /* What is special to a form */

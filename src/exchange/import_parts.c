@@ -85,7 +85,8 @@ push_other_fields(RagJsonbState *state, const Reader *reader, const RagPart *row
 				  const JsonbValue *part)
 {
 	const char *used[] = {"type", "part_kind", "id", "function", "tool_call_id", "content",
-						  row->id, row->name ? row->name : "type", row->data};
+						  row->id, row->name ? row->name : "type",
+						  row->data[0], row->data[1] ? row->data[1] : "type"};
 	JsonbIterator *it = JsonbIteratorInit(part->val.binary.data);
 	JsonbValue name;
 	JsonbValue value;
@@ -123,13 +124,14 @@ tool_name(const RagPart *row, const JsonbValue *part)
 	return rag_json_string(name->val.string.val + begin, name->val.string.len - begin);
 }
 
+/* data may be NULL. */
 static void
 read_call(Reader *reader, const RagPart *row, const JsonbValue *part,
 		  const JsonbValue *id, const JsonbValue *data)
 {
 	RagJsonbState state = {0};
 	JsonbValue name = tool_name(row, part);
-	JsonbValue arguments = string_of(data);
+	JsonbValue arguments = data ? string_of(data) : rag_json_string("{}", strlen("{}"));
 
 	rag_push_jsonb(&state, WJB_BEGIN_OBJECT, NULL);
 	push_other_fields(&state, reader, row, part);
@@ -179,17 +181,19 @@ has_text_parts(const JsonbValue *value)
 	return false;
 }
 
+/* data may be NULL. */
 static void
 read_result(Reader *reader, const RagPart *row, const JsonbValue *part,
 			const JsonbValue *id, const JsonbValue *data)
 {
 	RagJsonbState state = {0};
+	JsonbValue empty = rag_json_string("", 0);
 	JsonbValue buffer;
 	JsonbValue name = tool_name(row, part);
 	JsonbValue content;
 	StringInfoData text;
 
-	data = open_result(data, &buffer);
+	data = data ? open_result(data, &buffer) : &empty;
 	if (has_text_parts(data))
 	{
 		initStringInfo(&text);
@@ -226,6 +230,36 @@ is_of_type(const RagPart *row, const JsonbValue *type)
 		memcmp(type->val.string.val, row->type, len) == 0;
 }
 
+/* The first of the row's fields that is there, and not null; or NULL. */
+static const JsonbValue *
+find_data(const RagPart *row, const JsonbValue *part, JsonbValue *buffer)
+{
+	for (int i = 0; i < (int) lengthof(row->data) && row->data[i]; i++)
+	{
+		const JsonbValue *data = rag_json_field(part, row->data[i], buffer);
+
+		if (data && data->type != jbvNull)
+			return data;
+	}
+	return NULL;
+}
+
+/*
+ * May the part of a call or a result be without data? A function without arguments or
+ * one that returns nothing leaves them out; but in a user interface they may still come.
+ */
+static bool
+is_complete(const Reader *reader, const JsonbValue *part)
+{
+	JsonbValue buffer;
+	const JsonbValue *state = rag_json_string_field(part, "state", &buffer);
+
+	if (state == NULL)
+		return (reader->form->flags & FORM_VERBATIM) == 0;
+	return rag_json_equals(state, "output-available") ||
+		rag_json_equals(state, "output-error") || rag_json_equals(state, "result");
+}
+
 /* Returns whether the row says what becomes of the part. */
 static bool
 use_row(Reader *reader, const RagPart *row, const JsonbValue *part)
@@ -233,13 +267,14 @@ use_row(Reader *reader, const RagPart *row, const JsonbValue *part)
 	RagContent *content = reader->content;
 	JsonbValue id_buffer;
 	JsonbValue data_buffer;
-	const JsonbValue *data = rag_json_field(part, row->data, &data_buffer);
+	const JsonbValue *data = find_data(row, part, &data_buffer);
 	const JsonbValue *id = NULL;
 
 	if (row->id)
 		id = rag_json_string_field(part, row->id, &id_buffer);
-	if (data == NULL || (row->id && id == NULL) ||
-		(row->use == PART_RESULT && data->type == jbvNull))
+	if (row->id && id == NULL)
+		return false;
+	if (data == NULL && (row->id == NULL || !is_complete(reader, part)))
 		return false;
 	switch (row->use)
 	{

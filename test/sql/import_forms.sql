@@ -107,6 +107,17 @@ SELECT pg_temp.import('{"systemInstruction": {"parts": [{"text": "Be brief."}]},
 SELECT pg_temp.import('[{"role": "user", "parts": [{"text": "hi", "thought": null}]}, {"role": "model", "parts": [{"text": "Greet back.", "thought": true}, {"text": "hello", "thought": false}]}]');
 
 --
+-- Calls without arguments, and results that say nothing: they are there, but in a user interface they may still come
+--
+SELECT pg_temp.import('[{"role": "user", "content": "x"}, {"role": "assistant", "content": [{"type": "tool_use", "id": "t1", "name": "f", "input": {}}, {"type": "tool-call", "toolCallId": "t2", "toolName": "g"}]},
+  {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t1"}]}, {"role": "tool", "content": [{"type": "tool-result", "toolCallId": "t2", "toolName": "g", "result": null}]}]');
+SELECT pg_temp.import('[{"kind": "response", "parts": [{"part_kind": "tool-call", "tool_name": "f", "args": null, "tool_call_id": "c1"}]}, {"kind": "request", "parts": [{"part_kind": "tool-return", "tool_name": "f", "content": null, "tool_call_id": "c1"}]}]');
+SELECT rag_import_session('[{"role": "assistant", "parts": [{"type": "tool-f", "toolCallId": "t1", "state": "output-available", "input": {}}, {"type": "dynamic-tool", "toolName": "g", "toolCallId": "t2", "state": "output-available", "output": null},
+    {"type": "tool-h", "toolCallId": "t3", "state": "output-error", "rawInput": "{", "errorText": "no JSON"}, {"type": "tool-i", "toolCallId": "t4", "state": "input-available", "input": 1}, {"type": "tool-j", "toolCallId": "t5", "state": "input-streaming"}, {"type": "tool-k", "toolCallId": "t6"},
+    {"type": "tool-invocation", "toolInvocation": {"state": "result", "toolCallId": "t7", "toolName": "l", "args": {}}}, {"type": "tool-invocation", "toolInvocation": {"state": "call", "toolCallId": "t8", "toolName": "m", "args": {}}}]}]') AS id \gset
+SELECT metadata - 'parts' FROM messages WHERE session_id = :'id';
+
+--
 -- LangChain's: a field that is not known is kept
 --
 SELECT pg_temp.import('[{"type": "human", "data": {"content": "hi", "a_field_of_tomorrow": [1]}}, {"type": "ai", "data": {"content": [{"type": "text", "text": "a"}, {"type": "reasoning", "reasoning": "hm"}], "sources": 1}}]');
