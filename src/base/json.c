@@ -125,6 +125,17 @@ rag_json_equals(const JsonbValue *string, const char *expected)
 }
 
 bool
+rag_json_is_one_of(const JsonbValue *string, const char *const *names, int n)
+{
+	for (int i = 0; i < n; i++)
+	{
+		if (rag_json_equals(string, names[i]))
+			return true;
+	}
+	return false;
+}
+
+bool
 rag_json_is_object(const JsonbValue *value)
 {
 	return value->type == jbvBinary && JsonContainerIsObject(value->val.binary.data);

@@ -15,6 +15,9 @@
 /* Is the JSON string equal to this text? */
 extern bool rag_json_equals(const JsonbValue *string, const char *expected);
 
+/* Is the string one of the n names? */
+extern bool rag_json_is_one_of(const JsonbValue *string, const char *const *names, int n);
+
 extern bool rag_json_is_object(const JsonbValue *value);
 extern bool rag_json_is_array(const JsonbValue *value);
 

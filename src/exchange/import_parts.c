@@ -146,14 +146,20 @@ read_call(Reader *reader, const RagPart *row, const JsonbValue *part,
 	reader->content->calls = lappend(reader->content->calls, rag_built_value(&state));
 }
 
-/* The AI SDK and the Agents SDK say what a result is: {"type": "text", "value": ...}. */
+/*
+ * The AI SDK and the Agents SDK say what a result is: {"type": "text", "value": ...}. An
+ * object with another type is what the tool returned.
+ */
 static const JsonbValue *
 open_result(const JsonbValue *data, JsonbValue *buffer)
 {
+	static const char *const types[] = {"text", "json", "error-text", "error-json",
+										"content", "input_text"};
 	JsonbValue type_buffer;
+	const JsonbValue *type = rag_json_string_field(data, "type", &type_buffer);
 	const JsonbValue *value;
 
-	if (rag_json_string_field(data, "type", &type_buffer) == NULL)
+	if (type == NULL || !rag_json_is_one_of(type, types, lengthof(types)))
 		return data;
 	value = rag_json_field(data, "value", buffer);
 	if (value == NULL)

@@ -20,17 +20,6 @@ static const char *const thoughts[] = {"reasoning", "reasoning_text", "reasoning
 /* They have their data in a field of the same name. */
 static const char *const media[] = {"image_url", "input_audio", "file"};
 
-static bool
-is_one_of(const JsonbValue *string, const char *const *names, int n)
-{
-	for (int i = 0; i < n; i++)
-	{
-		if (rag_json_equals(string, names[i]))
-			return true;
-	}
-	return false;
-}
-
 const JsonbValue *
 rag_part_type(const JsonbValue *part, JsonbValue *buffer)
 {
@@ -49,7 +38,7 @@ is_thought(const JsonbValue *part)
 	const JsonbValue *type = rag_part_type(part, &buffer);
 	const JsonbValue *mark;
 
-	if (type && is_one_of(type, thoughts, lengthof(thoughts)))
+	if (type && rag_json_is_one_of(type, thoughts, lengthof(thoughts)))
 		return true;
 	mark = rag_json_field(part, "thought", &buffer);
 	return mark && mark->type == jbvBool && mark->val.boolean;

@@ -117,6 +117,11 @@ SELECT rag_import_session('[{"role": "assistant", "parts": [{"type": "tool-f", "
     {"type": "tool-invocation", "toolInvocation": {"state": "result", "toolCallId": "t7", "toolName": "l", "args": {}}}, {"type": "tool-invocation", "toolInvocation": {"state": "call", "toolCallId": "t8", "toolName": "m", "args": {}}}]}]') AS id \gset
 SELECT metadata - 'parts' FROM messages WHERE session_id = :'id';
 
+-- An object that a tool returned is kept whole, though it has a type; one that says what a result is, is not.
+SELECT rag_import_session('[{"role": "assistant", "content": [{"type": "tool-call", "toolCallId": "t1", "toolName": "f", "args": {}}, {"type": "tool-call", "toolCallId": "t2", "toolName": "f", "args": {}}, {"type": "tool-call", "toolCallId": "t3", "toolName": "f", "args": {}}]},
+  {"role": "tool", "content": [{"type": "tool-result", "toolCallId": "t1", "result": {"type": "temperature", "value": 21, "unit": "C"}}, {"type": "tool-result", "toolCallId": "t2", "result": {"type": "article", "text": "short", "url": "u"}}, {"type": "tool-result", "toolCallId": "t3", "output": {"type": "error-text", "value": "no"}}]}]') AS id \gset
+SELECT jsonb_path_query_array(metadata, '$.tool_results[*].content') FROM messages WHERE session_id = :'id';
+
 --
 -- LangChain's: a field that is not known is kept
 --
