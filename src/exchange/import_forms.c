@@ -382,7 +382,10 @@ is_ours(const JsonbValue *element)
 	return false;
 }
 
-/* A message with a role and this type; or another item, which has an id. */
+/*
+ * A message with a role and this type; or another item, which has an id. What has a text
+ * as its content is a message, though, and nobody knows whose.
+ */
 static bool
 is_item(const JsonbValue *element)
 {
@@ -395,7 +398,8 @@ is_item(const JsonbValue *element)
 		return false;
 	if (field_of(element, "role", &other))
 		return rag_json_equals(type, "message");
-	if (rag_kind_of_name(types, type) != 0 || field_of(element, "data", &other))
+	if (rag_kind_of_name(types, type) != 0 || field_of(element, "data", &other) ||
+		rag_json_string_field(element, "content", &other))
 		return false;
 	for (int i = 0; i < (int) lengthof(ids); i++)
 	{

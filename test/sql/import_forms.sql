@@ -44,6 +44,9 @@ SELECT pg_temp.import('[{"type": "message", "role": "user", "content": "hi"}, {"
   {"type": "function_call_result", "callId": "c1", "name": "f", "status": "completed", "output": {"type": "text", "text": "done"}}, {"type": "hosted_tool_call", "id": "h1", "name": "search"}]');
 SELECT pg_temp.import('{"items": [{"type": "function_call_output", "call_id": "c9", "output": "alone"}], "instructions": "Be kind."}');
 
+-- What has a text and no role is no item: nobody knows who said it.
+SELECT pg_temp.try('[{"id": "1", "type": "TextMessage", "source": "user", "content": "2+2?"}, {"id": "2", "type": "TextMessage", "source": "bot", "content": "4"}]');
+
 --
 -- Fields of providers, and provider options in every role
 --
