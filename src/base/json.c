@@ -469,6 +469,19 @@ rag_json_string(const char *str, int len)
 	return value;
 }
 
+JsonbValue
+rag_json_to_string(const JsonbValue *value)
+{
+	Jsonb *json;
+	char *str;
+
+	if (value->type == jbvString)
+		return *value;
+	json = JsonbValueToJsonb(unconstify(JsonbValue *, value));
+	str = JsonbToCString(NULL, &json->root, VARSIZE(json));
+	return rag_json_string(str, strlen(str));
+}
+
 void
 rag_push_key(RagJsonbState *state, const char *name)
 {

@@ -100,6 +100,9 @@ pg_noreturn extern void rag_error_unknown_field(int element, const JsonbValue *n
 /* A JSON value that points to the string. */
 extern JsonbValue rag_json_string(const char *str, int len);
 
+/* The value as a string: what it is, or its JSON. */
+extern JsonbValue rag_json_to_string(const JsonbValue *value);
+
 /* Building: a key, a key with its value, and all pairs of an object. */
 extern void rag_push_key(RagJsonbState *state, const char *name);
 extern void rag_push_field(RagJsonbState *state, const char *name,

@@ -45,20 +45,6 @@ copy_value(const JsonbValue *value)
 	return copy;
 }
 
-/* The value as a string: what it is, or its JSON. */
-static JsonbValue
-string_of(const JsonbValue *value)
-{
-	Jsonb *json;
-	char *str;
-
-	if (value->type == jbvString)
-		return *value;
-	json = JsonbValueToJsonb(copy_value(value));
-	str = JsonbToCString(NULL, &json->root, VARSIZE(json));
-	return rag_json_string(str, strlen(str));
-}
-
 static JsonbValue *
 array_of(const List *values)
 {
@@ -131,7 +117,7 @@ read_call(Reader *reader, const RagPart *row, const JsonbValue *part,
 {
 	RagJsonbState state = {0};
 	JsonbValue name = tool_name(row, part);
-	JsonbValue arguments = data ? string_of(data) : rag_json_string("{}", strlen("{}"));
+	JsonbValue arguments = data ? rag_json_to_string(data) : rag_json_string("{}", strlen("{}"));
 
 	rag_push_jsonb(&state, WJB_BEGIN_OBJECT, NULL);
 	push_other_fields(&state, reader, row, part);
@@ -207,7 +193,7 @@ read_result(Reader *reader, const RagPart *row, const JsonbValue *part,
 		content = rag_json_string(text.data, text.len);
 	}
 	else
-		content = string_of(data);
+		content = rag_json_to_string(data);
 	rag_push_jsonb(&state, WJB_BEGIN_OBJECT, NULL);
 	push_other_fields(&state, reader, row, part);
 	rag_push_field(&state, "tool_call_id", id);

@@ -91,6 +91,16 @@ has_strings(const JsonbValue *object, const char *a, const char *b)
 		rag_json_string_field(object, b, &buffer) != NULL;
 }
 
+/* Has the object a name, and arguments in this field? */
+static bool
+has_arguments(const JsonbValue *object, const char *field)
+{
+	JsonbValue buffer;
+
+	return object && rag_json_string_field(object, "name", &buffer) != NULL &&
+		rag_json_field(object, field, &buffer) != NULL;
+}
+
 /* The kinds of calls: OpenAI's two, and LangChain's. */
 typedef enum CallKind
 {
@@ -105,12 +115,11 @@ kind_of_call(const JsonbValue *call)
 {
 	JsonbValue buffer;
 
-	if (has_strings(rag_json_field(call, "function", &buffer), "name", "arguments"))
+	if (has_arguments(rag_json_field(call, "function", &buffer), "arguments"))
 		return CALL_FUNCTION;
 	if (has_strings(rag_json_field(call, "custom", &buffer), "name", "input"))
 		return CALL_CUSTOM;
-	if (rag_json_string_field(call, "name", &buffer) != NULL &&
-		rag_json_field(call, "args", &buffer) != NULL)
+	if (has_arguments(call, "args"))
 		return CALL_LANGCHAIN;
 	return CALL_NONE;
 }
@@ -155,19 +164,17 @@ push_strings(RagJsonbState *state, const char *key, const JsonbValue *object,
 	rag_push_jsonb(state, WJB_END_OBJECT, NULL);
 }
 
-/* LangChain's arguments are JSON, and a string that holds it here. */
+/* Arguments are a string that holds JSON here, and elsewhere the JSON itself. */
 static void
-push_langchain_call(RagJsonbState *state, const JsonbValue *call)
+push_function(RagJsonbState *state, const JsonbValue *function, const char *field)
 {
 	JsonbValue buffer;
-	Jsonb *args =
-		JsonbValueToJsonb(unconstify(JsonbValue *, rag_json_field(call, "args", &buffer)));
-	char *json = JsonbToCString(NULL, &args->root, VARSIZE(args));
+	JsonbValue arguments = rag_json_to_string(rag_json_field(function, field, &buffer));
 
 	rag_push_key(state, "function");
 	rag_push_jsonb(state, WJB_BEGIN_OBJECT, NULL);
-	rag_push_field(state, "name", rag_json_string_field(call, "name", &buffer));
-	rag_push_string(state, "arguments", json, strlen(json));
+	rag_push_field(state, "name", rag_json_string_field(function, "name", &buffer));
+	rag_push_field(state, "arguments", &arguments);
 	rag_push_jsonb(state, WJB_END_OBJECT, NULL);
 }
 
@@ -183,11 +190,11 @@ push_call(RagJsonbState *state, const JsonbValue *call, const JsonbValue *id)
 	rag_push_field(state, "id", id);
 	rag_push_string(state, "type", type, strlen(type));
 	if (kind == CALL_FUNCTION)
-		push_strings(state, type, rag_json_field(call, type, &buffer), "name", "arguments");
+		push_function(state, rag_json_field(call, type, &buffer), "arguments");
 	else if (kind == CALL_CUSTOM)
 		push_strings(state, type, rag_json_field(call, type, &buffer), "name", "input");
 	else
-		push_langchain_call(state, call);
+		push_function(state, call, "args");
 	rag_push_jsonb(state, WJB_END_OBJECT, NULL);
 }
 

@@ -57,6 +57,9 @@ SELECT jsonb_pretty(pg_temp.prompt('[{"type": "system", "data": {"content": "Be 
   {"type": "human", "data": {"content": [{"type": "text", "text": "Look"}, {"type": "image_url", "image_url": {"url": "http://example.com/a.png"}}, "!"]}},
   {"type": "ai", "data": {"content": [{"type": "text", "text": "Looking"}, {"type": "tool_use", "id": "c1", "name": "look", "input": {"deep": true}}], "tool_calls": [{"name": "look", "args": {"deep": true}, "id": "c1", "type": "tool_call"}]}},
   {"type": "tool", "data": {"content": "a dot", "tool_call_id": "c1", "name": "look", "status": "success", "artifact": {"x": 1}}}]'));
+-- So do calls whose arguments are JSON and no string.
+SELECT jsonb_array_elements(pg_temp.prompt('[{"role": "user", "content": "q"}, {"role": "assistant", "content": "", "tool_calls": [{"id": "a", "function": {"name": "f", "arguments": {"x": 1}}}, {"id": "b", "function": {"name": "g"}}]},
+  {"role": "tool", "tool_call_id": "a", "name": "f", "content": "r"}, {"role": "tool", "tool_call_id": "b", "name": "g", "content": "r"}]'));
 
 --
 -- A result needs its call, and a call its result
