@@ -23,7 +23,7 @@
 	}
 #define END_OF_PARTS \
 	{ \
-		NULL, PART_TEXT, NULL, NULL, \
+		NULL, PART_TEXT, {NULL}, NULL, \
 		{ \
 			NULL \
 		} \
@@ -77,12 +77,12 @@ static const RagField chat_fields[] = {
 
 /* Anthropic's blocks, the parts of the AI SDK's ModelMessage, and those of Bedrock. */
 static const RagPart chat_parts[] = {
-	{"tool_use", PART_CALL, "id", "name", {"input"}},
-	{"tool_result", PART_RESULT, "tool_use_id", "name", {"content"}},
-	{"tool-call", PART_CALL, "toolCallId", "toolName", {"input", "args"}},
-	{"tool-result", PART_RESULT, "toolCallId", "toolName", {"output", "result"}},
-	{"toolUse", PART_CALL, "toolUseId", "name", {"input"}},
-	{"toolResult", PART_RESULT, "toolUseId", "name", {"content"}},
+	{"tool_use", PART_CALL, {"id"}, "name", {"input"}},
+	{"tool_result", PART_RESULT, {"tool_use_id"}, "name", {"content"}},
+	{"tool-call", PART_CALL, {"toolCallId"}, "toolName", {"input", "args"}},
+	{"tool-result", PART_RESULT, {"toolCallId"}, "toolName", {"output", "result"}},
+	{"toolUse", PART_CALL, {"toolUseId"}, "name", {"input"}},
+	{"toolResult", PART_RESULT, {"toolUseId"}, "name", {"content"}},
 	END_OF_PARTS,
 };
 
@@ -101,14 +101,13 @@ static const RagField item_fields[] = {
 };
 
 static const RagPart item_parts[] = {
-	{"function_call", PART_CALL, "call_id", "name", {"arguments"}},
-	{"function_call", PART_CALL, "callId", "name", {"arguments"}},
-	{"custom_tool_call", PART_CALL, "call_id", "name", {"input"}},
-	{"function_call_output", PART_RESULT, "call_id", "name", {"output"}},
-	{"function_call_result", PART_RESULT, "callId", "name", {"output"}},
-	{"custom_tool_call_output", PART_RESULT, "call_id", "name", {"output"}},
-	{"tool_use", PART_CALL, "id", "name", {"input"}},
-	{"tool_result", PART_RESULT, "tool_use_id", "name", {"content"}},
+	{"function_call", PART_CALL, {"call_id", "callId"}, "name", {"arguments"}},
+	{"custom_tool_call", PART_CALL, {"call_id"}, "name", {"input"}},
+	{"function_call_output", PART_RESULT, {"call_id"}, "name", {"output"}},
+	{"function_call_result", PART_RESULT, {"callId"}, "name", {"output"}},
+	{"custom_tool_call_output", PART_RESULT, {"call_id"}, "name", {"output"}},
+	{"tool_use", PART_CALL, {"id"}, "name", {"input"}},
+	{"tool_result", PART_RESULT, {"tool_use_id"}, "name", {"content"}},
 	END_OF_PARTS,
 };
 
@@ -178,13 +177,13 @@ static const RagField llamaindex_fields[] = {
 };
 
 static const RagPart llamaindex_parts[] = {
-	{"toolCall", PART_CALL, "id", "name", {"input"}},
-	{"toolResult", PART_RESULT, "id", "name", {"result"}},
+	{"toolCall", PART_CALL, {"id"}, "name", {"input"}},
+	{"toolResult", PART_RESULT, {"id"}, "name", {"result"}},
 	END_OF_PARTS,
 };
 
 /* ------------------------------------------------------------------------
- *		The AI SDK's UIMessage, and what else has "parts"
+ *		The AI SDK's UIMessage, and what else has "parts": Gemini's contents
  * ------------------------------------------------------------------------
  */
 
@@ -193,6 +192,7 @@ static const RagKindName ui_roles[] = {
 	{"assistant", CHAT_ASSISTANT},
 	{"system", CHAT_SYSTEM},
 	{"model", CHAT_ASSISTANT},
+	{"function", CHAT_TOOL},
 	END_OF_KINDS,
 };
 
@@ -208,13 +208,18 @@ static const RagField ui_fields[] = {
 	END_OF_FIELDS,
 };
 
+/* Gemini's calls mostly have no id: they are known by their names. */
 static const RagPart ui_parts[] = {
-	{"dynamic-tool", PART_CALL, "toolCallId", "toolName", {"input", "rawInput"}},
-	{"dynamic-tool", PART_RESULT, "toolCallId", "toolName", {"output", "errorText"}},
-	{"toolInvocation", PART_CALL, "toolCallId", "toolName", {"args"}},
-	{"toolInvocation", PART_RESULT, "toolCallId", "toolName", {"result"}},
-	{"tool-", PART_CALL, "toolCallId", NULL, {"input", "rawInput"}},
-	{"tool-", PART_RESULT, "toolCallId", NULL, {"output", "errorText"}},
+	{"dynamic-tool", PART_CALL, {"toolCallId"}, "toolName", {"input", "rawInput"}},
+	{"dynamic-tool", PART_RESULT, {"toolCallId"}, "toolName", {"output", "errorText"}},
+	{"toolInvocation", PART_CALL, {"toolCallId"}, "toolName", {"args"}},
+	{"toolInvocation", PART_RESULT, {"toolCallId"}, "toolName", {"result"}},
+	{"tool-", PART_CALL, {"toolCallId"}, NULL, {"input", "rawInput"}},
+	{"tool-", PART_RESULT, {"toolCallId"}, NULL, {"output", "errorText"}},
+	{"functionCall", PART_CALL, {"id", "name"}, "name", {"args"}},
+	{"function_call", PART_CALL, {"id", "name"}, "name", {"args"}},
+	{"functionResponse", PART_RESULT, {"id", "name"}, "name", {"response"}},
+	{"function_response", PART_RESULT, {"id", "name"}, "name", {"response"}},
 	END_OF_PARTS,
 };
 
@@ -239,12 +244,12 @@ static const RagField pydantic_fields[] = {
 };
 
 static const RagPart pydantic_parts[] = {
-	{"text", PART_TEXT, NULL, NULL, {"content"}},
-	{"user-prompt", PART_TEXT, NULL, NULL, {"content"}},
-	{"system-prompt", PART_SYSTEM, NULL, NULL, {"content"}},
-	{"tool-call", PART_CALL, "tool_call_id", "tool_name", {"args"}},
-	{"tool-return", PART_RESULT, "tool_call_id", "tool_name", {"content"}},
-	{"retry-prompt", PART_RESULT, "tool_call_id", "tool_name", {"content"}},
+	{"text", PART_TEXT, {NULL}, NULL, {"content"}},
+	{"user-prompt", PART_TEXT, {NULL}, NULL, {"content"}},
+	{"system-prompt", PART_SYSTEM, {NULL}, NULL, {"content"}},
+	{"tool-call", PART_CALL, {"tool_call_id"}, "tool_name", {"args"}},
+	{"tool-return", PART_RESULT, {"tool_call_id"}, "tool_name", {"content"}},
+	{"retry-prompt", PART_RESULT, {"tool_call_id"}, "tool_name", {"content"}},
 	END_OF_PARTS,
 };
 
@@ -265,8 +270,8 @@ static const RagField chatgpt_fields[] = {
 };
 
 static const RagPart chatgpt_parts[] = {
-	{"user_editable_context", PART_SYSTEM, NULL, NULL, {"user_profile"}},
-	{"user_editable_context", PART_SYSTEM, NULL, NULL, {"user_instructions"}},
+	{"user_editable_context", PART_SYSTEM, {NULL}, NULL, {"user_profile"}},
+	{"user_editable_context", PART_SYSTEM, {NULL}, NULL, {"user_instructions"}},
 	END_OF_PARTS,
 };
 
@@ -285,8 +290,8 @@ static const RagField claude_fields[] = {
 };
 
 static const RagPart claude_parts[] = {
-	{"tool_use", PART_CALL, "id", "name", {"input"}},
-	{"tool_result", PART_RESULT, "tool_use_id", "name", {"content"}},
+	{"tool_use", PART_CALL, {"id"}, "name", {"input"}},
+	{"tool_result", PART_RESULT, {"tool_use_id"}, "name", {"content"}},
 	END_OF_PARTS,
 };
 

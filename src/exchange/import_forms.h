@@ -76,7 +76,7 @@ typedef struct RagPart
 {
 	const char *type; /* with a hyphen at its end: what begins so; NULL: the end */
 	RagUse use;
-	const char *id;		 /* of the call; NULL: none is needed */
+	const char *id[2];	 /* of the call: fields that may have it; NULL: none is needed */
 	const char *name;	 /* of the tool; NULL: the rest of the type */
 	const char *data[2]; /* the fields that may have it; NULL: no more */
 } RagPart;

@@ -18,7 +18,8 @@ typedef struct Reader
 	const RagForm *form;
 	int place;
 	const char *field;
-	List *kept; /* parts that are to be kept: JsonbValue */
+	bool keeps_all; /* the parts are kept as they are, whatever else becomes of them */
+	List *kept;		/* otherwise, parts that are to be kept: JsonbValue */
 } Reader;
 
 static void read_parts(Reader *reader, const JsonbValue *parts);
@@ -71,13 +72,14 @@ push_other_fields(RagJsonbState *state, const Reader *reader, const RagPart *row
 				  const JsonbValue *part)
 {
 	const char *used[] = {"type", "part_kind", "id", "function", "tool_call_id", "content",
-						  row->id, row->name ? row->name : "type",
+						  row->id[0], row->id[1] ? row->id[1] : "type",
+						  row->name ? row->name : "type",
 						  row->data[0], row->data[1] ? row->data[1] : "type"};
 	JsonbIterator *it = JsonbIteratorInit(part->val.binary.data);
 	JsonbValue name;
 	JsonbValue value;
 
-	if ((reader->form->flags & (FORM_VERBATIM | FORM_ITEMS)) != 0)
+	if (reader->keeps_all)
 		return;
 	(void) JsonbIteratorNext(&it, &name, true); /* WJB_BEGIN_OBJECT */
 	while (JsonbIteratorNext(&it, &name, true) == WJB_KEY)
@@ -117,8 +119,10 @@ read_call(Reader *reader, const RagPart *row, const JsonbValue *part,
 {
 	RagJsonbState state = {0};
 	JsonbValue name = tool_name(row, part);
-	JsonbValue arguments = data ? rag_json_to_string(data) : rag_json_string("{}", strlen("{}"));
+	JsonbValue arguments = rag_json_string("{}", strlen("{}"));
 
+	if (data)
+		arguments = rag_json_to_string(data);
 	rag_push_jsonb(&state, WJB_BEGIN_OBJECT, NULL);
 	push_other_fields(&state, reader, row, part);
 	rag_push_field(&state, "id", id);
@@ -200,7 +204,7 @@ read_result(Reader *reader, const RagPart *row, const JsonbValue *part,
 	if (name.val.string.len > 0)
 		rag_push_field(&state, "name", &name);
 	rag_push_field(&state, "content", &content);
-	if (has_text_parts(data) && (reader->form->flags & (FORM_VERBATIM | FORM_ITEMS)) == 0)
+	if (has_text_parts(data) && !reader->keeps_all)
 		rag_push_field(&state, "content_parts", data);
 	rag_push_jsonb(&state, WJB_END_OBJECT, NULL);
 	reader->content->results = lappend(reader->content->results, rag_built_value(&state));
@@ -222,16 +226,16 @@ is_of_type(const RagPart *row, const JsonbValue *type)
 		memcmp(type->val.string.val, row->type, len) == 0;
 }
 
-/* The first of the row's fields that is there, and not null; or NULL. */
+/* The first of two fields that is there, and not null; or NULL. */
 static const JsonbValue *
-find_data(const RagPart *row, const JsonbValue *part, JsonbValue *buffer)
+first_field(const JsonbValue *part, const char *const names[2], JsonbValue *buffer)
 {
-	for (int i = 0; i < (int) lengthof(row->data) && row->data[i]; i++)
+	for (int i = 0; i < 2 && names[i]; i++)
 	{
-		const JsonbValue *data = rag_json_field(part, row->data[i], buffer);
+		const JsonbValue *field = rag_json_field(part, names[i], buffer);
 
-		if (data && data->type != jbvNull)
-			return data;
+		if (field && field->type != jbvNull)
+			return field;
 	}
 	return NULL;
 }
@@ -259,14 +263,12 @@ use_row(Reader *reader, const RagPart *row, const JsonbValue *part)
 	RagContent *content = reader->content;
 	JsonbValue id_buffer;
 	JsonbValue data_buffer;
-	const JsonbValue *data = find_data(row, part, &data_buffer);
-	const JsonbValue *id = NULL;
+	const JsonbValue *data = first_field(part, row->data, &data_buffer);
+	const JsonbValue *id = first_field(part, row->id, &id_buffer);
 
-	if (row->id)
-		id = rag_json_string_field(part, row->id, &id_buffer);
-	if (row->id && id == NULL)
+	if (row->id[0] && (id == NULL || id->type != jbvString))
 		return false;
-	if (data == NULL && (row->id == NULL || !is_complete(reader, part)))
+	if (data == NULL && (row->id[0] == NULL || !is_complete(reader, part)))
 		return false;
 	switch (row->use)
 	{
@@ -450,6 +452,16 @@ keep_parts(const Reader *reader, const JsonbValue *given)
  * ------------------------------------------------------------------------
  */
 
+/* Has it brought results of tools, which are kept with their calls, and nothing else? */
+static bool
+has_only_results(const Reader *reader)
+{
+	const RagContent *content = reader->content;
+
+	return content->results != NIL && content->calls == NIL && content->text.len == 0 &&
+		reader->kept == NIL;
+}
+
 static void
 begin(RagContent *content)
 {
@@ -462,7 +474,11 @@ void
 rag_read_content(RagContent *content, const RagForm *form, bool strict, int place,
 				 const char *field, const JsonbValue *value)
 {
-	Reader reader = {.content = content, .form = form, .place = place, .field = field};
+	Reader reader = {.content = content,
+					 .form = form,
+					 .place = place,
+					 .field = field,
+					 .keeps_all = (form->flags & (FORM_VERBATIM | FORM_ITEMS)) != 0};
 	JsonbValue buffer;
 	const JsonbValue *parts = value;
 	RagJsonbState state = {0};
@@ -490,13 +506,25 @@ rag_read_content(RagContent *content, const RagForm *form, bool strict, int plac
 		rag_error_field(place, field, "a string or an array of parts");
 	begin(content);
 	read_parts(&reader, parts);
+	if ((form->flags & FORM_VERBATIM) != 0 && has_only_results(&reader))
+	{
+		/* Once more, with all that the results have. */
+		content->results = NIL;
+		reader.keeps_all = false;
+		read_parts(&reader, parts);
+		return;
+	}
 	keep_parts(&reader, parts);
 }
 
 void
 rag_read_item(RagContent *content, const RagForm *form, int place, const JsonbValue *item)
 {
-	Reader reader = {.content = content, .form = form, .place = place, .field = "type"};
+	Reader reader = {.content = content,
+					 .form = form,
+					 .place = place,
+					 .field = "type",
+					 .keeps_all = true};
 
 	(void) use_part(&reader, item);
 }

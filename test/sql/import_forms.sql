@@ -108,6 +108,10 @@ SELECT pg_temp.import('[{"role": "memory", "content": "Be brief.", "options": {}
 SELECT pg_temp.import('{"systemInstruction": {"parts": [{"text": "Be brief."}]}, "contents": [{"role": "user", "parts": [{"text": "hi"}]}, {"role": "model", "parts": [{"text": "hello"}]}]}');
 -- A thought is no answer.
 SELECT pg_temp.import('[{"role": "user", "parts": [{"text": "hi", "thought": null}]}, {"role": "model", "parts": [{"text": "Greet back.", "thought": true}, {"text": "hello", "thought": false}]}]');
+-- Gemini's calls are mostly known by the name of the function alone. A message with results only is none.
+SELECT pg_temp.import('[{"role": "user", "parts": [{"text": "Weather?"}]}, {"role": "model", "parts": [{"functionCall": {"name": "weather", "args": {"city": "Oslo"}}, "thoughtSignature": "s"}, {"functionCall": {"id": "c1", "name": "clock", "args": {}}}]},
+  {"role": "user", "parts": [{"functionResponse": {"name": "weather", "response": {"sky": "snow"}}}, {"functionResponse": {"id": "c1", "name": "clock", "response": {"hour": 9}, "scheduling": "SILENT"}}]}, {"role": "model", "parts": [{"text": "Snow."}]}]');
+SELECT pg_temp.import('[{"role": "model", "parts": [{"text": null, "function_call": {"id": null, "name": "f", "args": {"a": 1}}}]}, {"role": "function", "parts": [{"text": null, "function_response": {"id": null, "name": "f", "response": {"b": 2}}}]}]');
 
 --
 -- Calls without arguments, and results that say nothing: they are there, but in a user interface they may still come
