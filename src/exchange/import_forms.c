@@ -52,7 +52,7 @@ static const RagKindName roles[] = {
 static const RagField chat_fields[] = {
 	{"role", CHAT_ANY_KIND, CHAT_DONE, 0},
 	{"content", CHAT_ANY_KIND, CHAT_CONTENT, 0},
-	{"created_at", CHAT_MESSAGE, CHAT_COLUMN, COL_CREATED_AT},
+	{"created_at", CHAT_MESSAGE, CHAT_TIME, 0},
 	{"created_at", CHAT_TOOL, CHAT_KEEP, 0},
 	{"created_at", CHAT_SYSTEM, CHAT_DONE, 0},
 	{"createdAt", CHAT_MESSAGE, CHAT_TIME, 0},
@@ -129,7 +129,7 @@ static const RagKindName types[] = {
 static const RagField langchain_fields[] = {
 	{"type", CHAT_ANY_KIND, CHAT_DONE, 0},
 	{"content", CHAT_ANY_KIND, CHAT_CONTENT, 0},
-	{"created_at", CHAT_MESSAGE, CHAT_COLUMN, COL_CREATED_AT},
+	{"created_at", CHAT_MESSAGE, CHAT_TIME, 0},
 	{"created_at", CHAT_TOOL, CHAT_KEEP, 0},
 	{"created_at", CHAT_SYSTEM, CHAT_DONE, 0},
 	{"id", CHAT_MESSAGE | CHAT_TOOL, CHAT_KEEP, 0},

@@ -62,6 +62,9 @@ SELECT pg_temp.import('{"messages": [{"role": "user", "content": "hi"}, {"role":
 SELECT pg_temp.import('[{"id": "msg_1", "object": "thread.message", "created_at": 1700000000, "role": "user", "content": [{"type": "text", "text": {"value": "hi", "annotations": []}}], "attachments": []}, {"role": "assistant", "content": [{"text": "hello"}, {"image": {"format": "png"}}]}]');
 SELECT pg_temp.import('[{"role": "assistant", "content": null, "audio": {"id": "a", "transcript": "la la"}}, {"role": "assistant", "refusal": "No."}]');
 
+-- Times in seconds and in milliseconds
+SELECT pg_temp.import('[{"role": "user", "content": "x", "created_at": 1700000000.5}, {"role": "assistant", "content": "y", "created_at": 1700000001500}, {"type": "human", "content": "z", "created_at": 1700000002000}]');
+
 --
 -- Anthropic's messages, and the AI SDK's ModelMessage
 --
