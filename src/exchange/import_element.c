@@ -73,6 +73,21 @@ read_usage(RagElement *element, const JsonbValue *usage)
 	element->extra.has_usage = true;
 }
 
+/*
+ * LlamaIndex, and LangChain until it had fields for them, leave the calls as they came
+ * from OpenAI beside what they know themselves.
+ */
+static void
+read_kwargs(RagElement *element, const JsonbValue *kwargs)
+{
+	const char *name = element->kind == CHAT_TOOL ? "tool_call_id" : RAG_TOOL_CALLS;
+	JsonbValue buffer;
+	const JsonbValue *value = rag_json_field(kwargs, name, &buffer);
+
+	if (value && !rag_json_is_empty(value) && !rag_kept_field(&element->extra, name))
+		rag_keep_field(&element->extra, name, strlen(name), value);
+}
+
 /* Returns false if the field is to be kept in the metadata. */
 static bool
 read_id(RagElement *element, const JsonbValue *value)
@@ -140,6 +155,9 @@ read_value(Reading *reading, const RagField *field, const JsonbValue *name,
 		case CHAT_NESTED:
 			rag_read_nested(&element->content, element->form, element->place, value);
 			return element->content.calls != NIL || element->content.results != NIL;
+		case CHAT_KWARGS:
+			read_kwargs(element, value);
+			return false;
 		case CHAT_RECIPIENT:
 			if (value->type == jbvString && !rag_json_equals(value, "all"))
 				element->kind = CHAT_ITEM;

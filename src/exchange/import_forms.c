@@ -138,7 +138,7 @@ static const RagField langchain_fields[] = {
 	{"name", CHAT_SYSTEM, CHAT_DONE, 0},
 	{"tool_calls", CHAT_ASSISTANT, CHAT_CALL, 0},
 	{"tool_call_id", CHAT_TOOL, CHAT_KEEP, 0},
-	{"additional_kwargs", CHAT_MESSAGE | CHAT_TOOL, CHAT_KEEP, 0},
+	{"additional_kwargs", CHAT_MESSAGE | CHAT_TOOL, CHAT_KWARGS, 0},
 	{"additional_kwargs", CHAT_SYSTEM, CHAT_DONE, 0},
 	{"response_metadata", CHAT_MESSAGE | CHAT_TOOL, CHAT_KEEP, 0},
 	{"response_metadata", CHAT_SYSTEM, CHAT_DONE, 0},
@@ -172,13 +172,18 @@ static const RagField llamaindex_fields[] = {
 	{"content", CHAT_ANY_KIND, CHAT_CONTENT, 0},
 	{"options", CHAT_ANY_KIND, CHAT_NESTED, 0},
 	{"blocks", CHAT_ANY_KIND, CHAT_CONTENT, 0},
-	{"additional_kwargs", CHAT_ANY_KIND, CHAT_KEEP, 0},
+	{"additional_kwargs", CHAT_ANY_KIND, CHAT_KWARGS, 0},
 	END_OF_FIELDS,
 };
 
 static const RagPart llamaindex_parts[] = {
 	{"toolCall", PART_CALL, {"id"}, "name", {"input"}},
 	{"toolResult", PART_RESULT, {"id"}, "name", {"result"}},
+	END_OF_PARTS,
+};
+
+static const RagPart llamaindex_blocks[] = {
+	{"tool_call", PART_CALL, {"tool_call_id"}, "tool_name", {"tool_kwargs"}},
 	END_OF_PARTS,
 };
 
@@ -338,7 +343,7 @@ static const RagField sharegpt_fields[] = {
 static const RagForm forms[] = {
 	{"pydantic-ai's history", {"kind", "parts"}, "kind", pydantic_kinds, pydantic_fields, pydantic_parts, 0},
 	{"the AI SDK's UIMessage", {"role", "parts"}, "role", ui_roles, ui_fields, ui_parts, FORM_VERBATIM},
-	{"LlamaIndex's messages", {"role", "blocks"}, "role", llamaindex_roles, llamaindex_fields, NULL, 0},
+	{"LlamaIndex's messages", {"role", "blocks"}, "role", llamaindex_roles, llamaindex_fields, llamaindex_blocks, 0},
 	{"LlamaIndex's messages", {"role", "options"}, "role", llamaindex_roles, llamaindex_fields, llamaindex_parts, FORM_CHAT},
 	{"ChatGPT's export", {"author", "content"}, "author", roles, chatgpt_fields, chatgpt_parts, FORM_JOIN},
 	{"Claude's export", {"sender"}, "sender", senders, claude_fields, claude_parts, 0},

@@ -36,6 +36,7 @@ typedef enum RagAction
 	CHAT_SPOKEN,	/* the same, and its text is the content where that has none */
 	CHAT_USAGE,		/* the same as CHAT_KEEP, and gives the number of tokens */
 	CHAT_NESTED,	/* its fields are calls or results, named as types of parts */
+	CHAT_KWARGS,	/* the same as CHAT_KEEP, and may have calls, or the id of one */
 	CHAT_RECIPIENT, /* it is an item unless this is "all" */
 	CHAT_UNKNOWN	/* there is no such field: it is kept whatever it is */
 } RagAction;

@@ -71,7 +71,7 @@ static void
 push_other_fields(RagJsonbState *state, const Reader *reader, const RagPart *row,
 				  const JsonbValue *part)
 {
-	const char *used[] = {"type", "part_kind", "id", "function", "tool_call_id", "content",
+	const char *used[] = {"type", "part_kind", "block_type", "id", "function", "tool_call_id", "content",
 						  row->id[0], row->id[1] ? row->id[1] : "type",
 						  row->name ? row->name : "type",
 						  row->data[0], row->data[1] ? row->data[1] : "type"};

@@ -106,6 +106,8 @@ SELECT pg_temp.import('[{"kind": "request", "parts": [{"part_kind": "system-prom
   {"kind": "request", "parts": [{"part_kind": "tool-return", "tool_name": "f", "content": {"b": 2}, "tool_call_id": "c1", "timestamp": "2026-01-01T00:00:02Z"}]},
   {"kind": "response", "parts": [{"part_kind": "text", "content": "done"}], "timestamp": "2026-01-01T00:00:03Z"}]');
 SELECT pg_temp.import('[{"role": "user", "additional_kwargs": {}, "blocks": [{"block_type": "text", "text": "hi"}]}, {"role": "assistant", "additional_kwargs": {"x": 1}, "blocks": [{"block_type": "text", "text": "hel"}, {"block_type": "text", "text": "lo"}]}]');
+SELECT pg_temp.import('[{"role": "assistant", "additional_kwargs": {"tool_calls": [{"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]}, "blocks": []}, {"role": "tool", "additional_kwargs": {"name": "f", "tool_call_id": "c1"}, "blocks": [{"block_type": "text", "text": "42"}]},
+  {"role": "assistant", "additional_kwargs": {}, "blocks": [{"block_type": "tool_call", "tool_call_id": "c2", "tool_name": "g", "tool_kwargs": {"a": 1}}]}, {"role": "tool", "additional_kwargs": {"tool_call_id": "c2"}, "blocks": [{"block_type": "text", "text": "43"}]}]');
 SELECT pg_temp.import('[{"role": "memory", "content": "Be brief.", "options": {}}, {"role": "user", "content": "Weather?"}, {"role": "assistant", "content": "", "options": {"toolCall": [{"name": "weather", "input": {"city": "Oslo"}, "id": "c1"}]}},
   {"role": "user", "content": "snow", "options": {"toolResult": {"id": "c1", "result": {"sky": "snow"}, "isError": false}}}, {"role": "assistant", "content": [{"type": "text", "text": "Snow."}], "options": {"x": 1}}]');
 SELECT pg_temp.import('{"systemInstruction": {"parts": [{"text": "Be brief."}]}, "contents": [{"role": "user", "parts": [{"text": "hi"}]}, {"role": "model", "parts": [{"text": "hello"}]}]}');
@@ -136,6 +138,9 @@ SELECT jsonb_path_query_array(metadata, '$.tool_results[*].content') FROM messag
 -- LangChain's: a field that is not known is kept
 --
 SELECT pg_temp.import('[{"type": "human", "data": {"content": "hi", "a_field_of_tomorrow": [1]}}, {"type": "ai", "data": {"content": [{"type": "text", "text": "a"}, {"type": "reasoning", "reasoning": "hm"}], "sources": 1}}]');
+
+-- As it kept calls before it had a field for them
+SELECT pg_temp.import('[{"type": "ai", "data": {"content": "", "additional_kwargs": {"tool_calls": [{"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]}}}, {"type": "tool", "data": {"content": "r", "tool_call_id": "c1"}}]');
 
 --
 -- ShareGPT
