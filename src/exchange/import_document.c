@@ -218,6 +218,8 @@ read_field(Document *document, const JsonbValue *name, JsonbValue *value)
 			read_time(document, SESSION_UPDATED_AT, name, value);
 			return;
 		case DOC_ID:
+			if (rag_json_is_empty(value)) /* the one around it may have it */
+				return;
 			read_id(document, value);
 			break;
 		case DOC_KEEP:

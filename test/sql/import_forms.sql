@@ -174,6 +174,7 @@ SELECT pg_temp.import('{"id": "00000000-0000-4000-8000-0000000000ee", "user_id":
     "2": {"id": "2", "parentId": "1", "childrenIds": [], "role": "assistant", "content": "first", "timestamp": 1700000002}, "3": {"id": "3", "parentId": "1", "childrenIds": [], "role": "assistant", "content": "second", "model": "m-1", "done": true, "timestamp": 1700000003, "sources": [{"source": {"name": "a.pdf"}}]}}}}}');
 SELECT user_id, created_at, updated_at FROM sessions WHERE user_id = 'u-1';
 SELECT pg_temp.import('{"chat": {"messages": [{"role": "user", "content": "of the list"}]}}');
+SELECT pg_temp.import('{"id": "00000000-0000-4000-8000-0000000000ef", "chat": {"id": "", "messages": []}}');
 
 --
 -- A file of many conversations: the error says how to split it
