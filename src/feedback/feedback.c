@@ -7,8 +7,10 @@
 
 #include <math.h>
 
+#include "access/xact.h"
 #include "catalog/pg_type_d.h"
 #include "utils/jsonb.h"
+#include "utils/snapmgr.h"
 
 #include "base/as_owner.h"
 #include "base/error.h"
@@ -164,22 +166,51 @@ rag_error_no_source(int32 source_no, int count, Oid nspoid)
  * ------------------------------------------------------------------------
  */
 
+/* Feedback of session $1 on messages from $2 on that are gone. */
+#define OF_MISSING_MESSAGES \
+	" FROM @extschema@.rag_feedback AS f WHERE f.session_id OPERATOR(pg_catalog.=) $1" \
+	" AND f.message_id OPERATOR(pg_catalog.>=) $2" \
+	" AND NOT EXISTS (SELECT FROM @extschema@.messages AS m" \
+	" WHERE m.session_id OPERATOR(pg_catalog.=) $1" \
+	" AND m.id OPERATOR(pg_catalog.=) f.message_id)"
+
+/*
+ * Is there still some? Looks with the newest snapshot: a transaction may have another
+ * that is older than feedback which was given before the session was locked.
+ */
+static bool
+has_feedback_from(Oid table, const Datum *values, Oid nspoid)
+{
+	static const RagStatement look_sql = {
+		RAG_OF_SESSION "SELECT" OF_MISSING_MESSAGES " LIMIT 1",
+		2,
+		{UUIDOID, INT8OID}};
+	bool found;
+
+	CommandCounterIncrement();
+	PushActiveSnapshot(GetLatestSnapshot());
+	found = rag_query_as_owner(table, &look_sql, nspoid, values, NULL) > 0;
+	PopActiveSnapshot();
+	return found;
+}
+
 void
 rag_delete_feedback_from(const RagSession *session, int64 from_id)
 {
-	static const RagStatement delete_sql = {
-		RAG_OF_SESSION "DELETE FROM @extschema@.rag_feedback AS f WHERE f.session_id OPERATOR(pg_catalog.=) $1"
-					   " AND f.message_id OPERATOR(pg_catalog.>=) $2"
-					   " AND NOT EXISTS (SELECT FROM @extschema@.messages AS m"
-					   " WHERE m.session_id OPERATOR(pg_catalog.=) $1"
-					   " AND m.id OPERATOR(pg_catalog.=) f.message_id)",
-		2,
-		{UUIDOID, INT8OID}};
+	static const RagStatement delete_sql = {RAG_OF_SESSION "DELETE" OF_MISSING_MESSAGES,
+											2,
+											{UUIDOID, INT8OID}};
 	Datum values[] = {UUIDPGetDatum(session->id), Int64GetDatum(from_id)};
 	Oid table = rag_feedback_table(session->nspoid);
 
-	if (OidIsValid(table))
-		rag_execute_as_owner(table, &delete_sql, session->nspoid, values, NULL);
+	if (!OidIsValid(table))
+		return;
+	rag_execute_as_owner(table, &delete_sql, session->nspoid, values, NULL);
+	if (IsolationUsesXactSnapshot() && has_feedback_from(table, values, session->nspoid))
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("could not serialize access, as feedback was given meanwhile"),
+				 errhint("The transaction might succeed if retried.")));
 }
 
 void

@@ -77,7 +77,8 @@ pg_noreturn extern void rag_error_no_source(int32 source_no, int count, Oid nspo
 
 /*
  * What a foreign key on messages would do: deletes the feedback of the messages of a
- * session from from_id on that are gone. The session is locked.
+ * session from from_id on that are gone. The session is locked. Raises 40001 where the
+ * transaction's one snapshot is older than such feedback.
  */
 extern void rag_delete_feedback_from(const RagSession *session, int64 from_id);
 

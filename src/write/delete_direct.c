@@ -378,6 +378,7 @@ find_facts_of_feedback(Relation feedback)
 	rag_end_facts(&facts_of_feedback);
 }
 
+/* Looks with the newest snapshot, as rag_delete_feedback_from() does in the end. */
 static bool
 has_rows_of(Relation feedback, Datum session_id)
 {
@@ -387,7 +388,7 @@ has_rows_of(Relation feedback, Datum session_id)
 
 	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_UUID_EQ, session_id);
 	CommandCounterIncrement();
-	PushActiveSnapshot(GetTransactionSnapshot());
+	PushActiveSnapshot(GetLatestSnapshot());
 	result = rag_find_row(feedback, index_of_feedback, &key, 1, &found);
 	if (result)
 		rag_release_row(&found);
