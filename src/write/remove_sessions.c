@@ -41,9 +41,10 @@
 	"(metadata::pg_catalog.jsonb OPERATOR(pg_catalog.@>) ANY ($2)) IS NOT TRUE"
 
 /*
- * Inactive sessions, in the order of the index on created_at, which is never later than
+ * Inactive sessions, in the order of the index on created_at, which is not later than
  * updated_at: so no other index is needed, and few sessions are read that are still
- * active. Those that somebody is writing to are skipped; and after the lock, the
+ * active. (Where an import or somebody's clock said so, a session stays until both are
+ * long ago.) Those that somebody is writing to are skipped; and after the lock, the
  * conditions are looked at again.
  */
 #define INACTIVE \
@@ -471,12 +472,12 @@ check_older_than(FunctionCallInfo fcinfo)
  *					   keep jsonb DEFAULT NULL, dry_run boolean DEFAULT false)
  *		returns table (sessions bigint, messages bigint, oldest timestamp, more boolean)
  *
- * Deletes at most max_sessions (NULL: all) sessions whose updated_at is longer ago than
- * older_than, with their messages, those that were created first before others. Kept are
- * sessions whose metadata contains the object keep, or one of an array, and sessions that
- * somebody is writing to. Returns one row: how many sessions and messages were deleted,
- * the first updated_at of these sessions, and whether there are more of them. With
- * dry_run nothing is deleted.
+ * Deletes at most max_sessions (NULL: all) sessions whose updated_at, and created_at, is
+ * longer ago than older_than, with their messages, those that were created first before
+ * others. Kept are sessions whose metadata contains the object keep, or one of an array,
+ * and sessions that somebody is writing to. Returns one row: how many sessions and
+ * messages were deleted, the first updated_at of these sessions, and whether there are
+ * more of them. With dry_run nothing is deleted.
  *
  * Errors: 22004 older_than is NULL; 22023 it is not greater than zero, max_sessions is
  * negative, or keep is no object or empty; 25006 read-only transaction or standby, unless

@@ -52,6 +52,11 @@ SELECT pg_temp.start();
 SELECT rag_add_message('00000000-0000-4000-8000-000000000001', 'user', 'awake');
 SELECT * FROM pg_temp.expire('97 days');
 SELECT pg_temp.left_over();
+-- One that is said to have been created after it was active last stays until both are long ago.
+SELECT rag_import_session('{"created_at": "2016-01-01", "updated_at": "2010-01-01", "messages": []}') AS odd \gset
+SELECT sessions, oldest FROM rag_expire_sessions(LOCALTIMESTAMP - timestamp '2015-01-01', dry_run => true);
+SELECT oldest FROM rag_expire_sessions('1 us', dry_run => true);
+SELECT rag_delete_session(:'odd');
 -- All at once; none; and nothing left.
 SELECT * FROM pg_temp.expire('1 day', NULL);
 SELECT * FROM pg_temp.expire('1 day', 0);
