@@ -301,15 +301,26 @@ find(const Term *term, const char *str, int len)
 }
 
 /*
- * The place in the text of what is at a place of the text in upper case, where a
- * character may have more or fewer bytes.
+ * Is it the same place in the text and in the text in upper case? Characters before it
+ * may have more or fewer bytes there.
  */
+static bool
+is_same_place(const Haystack *haystack, int place, Oid collation)
+{
+	const char *str = haystack->text;
+
+	return place <= haystack->len &&
+		strlen(str_toupper(str, pg_mbcliplen(str, haystack->len, place), collation)) ==
+		(Size) place;
+}
+
+/* The place in the text of what is at a place of the text in upper case. */
 static int
 place_in_text(const Haystack *haystack, int upper_place, Oid collation)
 {
 	int place = 0;
 
-	if (haystack->upper_len == haystack->len)
+	if (is_same_place(haystack, upper_place, collation))
 		return upper_place;
 	while (place < haystack->len && upper_place > 0)
 	{

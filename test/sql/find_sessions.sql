@@ -105,9 +105,12 @@ SELECT length(snippet), left(snippet, 8) FROM rag_find_sessions('dave', repeat('
 -- Characters of another length in upper case, before the hit and after it.
 SELECT rag_create_session('erin', session_id => :'bob');
 SELECT rag_add_message(:'bob', 'user', repeat('ß', 500) || ' köln ' || repeat('x', 1000)),
-       rag_add_message(:'bob', 'user', repeat('ﬁ', 300) || ' Ödev ' || repeat('ß', 1000));
+       rag_add_message(:'bob', 'user', repeat('ﬁ', 300) || ' Ödev ' || repeat('ß', 1000)),
+       rag_add_message(:'bob', 'user', repeat('ı', 300) || ' Ærø ' || repeat('ɑ', 300));
 SELECT length(snippet), position('köln' IN snippet) FROM rag_find_sessions('erin', 'köln');
 SELECT length(snippet), position('Ödev' IN snippet) FROM rag_find_sessions('erin', 'Ödev');
+-- The whole text has the same length in upper case, but not what is before the hit.
+SELECT length(snippet), position('Ærø' IN snippet) FROM rag_find_sessions('erin', 'Ærø');
 
 --
 -- Filters
