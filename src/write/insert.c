@@ -30,7 +30,7 @@
 #define BATCH_BYTES (16 * 1024 * 1024)
 
 static bool
-take_id(const Datum *values, const bool *isnull, void *arg)
+take_id(const Datum *values, const bool *isnull pg_attribute_unused(), void *arg)
 {
 	*(int64 *) arg = DatumGetInt64(values[0]);
 	return false;
